@@ -1,0 +1,1 @@
+"""Forward first-party conversion events from Kafka to ad platforms."""

@@ -1,0 +1,1 @@
+"""The vendors. This package's registry is the only way to them."""

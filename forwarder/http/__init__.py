@@ -1,0 +1,1 @@
+"""Sending one HTTP request: the port, the aiohttp client, and an in-memory one."""

@@ -1,0 +1,1 @@
+"""The synchronous core of a sender: what one account's queue does next."""

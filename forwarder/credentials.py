@@ -21,7 +21,8 @@ class SecretSource(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Credential:
     """An account's secrets as read once. ``version`` grows by one with every change; requests
-    carry it, so that a late answer to an old key changes nothing. ``loaded_at``: epoch seconds."""
+    carry it, so that a late answer to an old key changes nothing. ``loaded_at``: epoch seconds.
+    """
 
     version: int
     secrets: Mapping[str, str] = field(repr=False)

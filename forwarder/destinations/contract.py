@@ -115,7 +115,8 @@ class Account(ABC):
     @abstractmethod
     def read(self, answer: HttpAnswer, count: int, now: float) -> Reading:
         """What ``answer`` to a request of ``count`` items means. ``now`` (epoch seconds) is only
-        for a ``Retry-After`` that is a date. Total: never raises, whatever the answer holds."""
+        for a ``Retry-After`` that is a date. Total: never raises, whatever the answer holds.
+        """
 
     def preflight(self, credential: Credential) -> Preflight | None:
         """The call that tests the credential, where the vendor has one."""
@@ -149,4 +150,5 @@ class Destination(ABC):
     @abstractmethod
     def credential_scope(self, settings: AccountSettings, credential: Credential) -> str:
         """Equal for two accounts exactly when the vendor counts them against one credential;
-        a digest, never the secret itself."""
+        a digest, never the secret itself.
+        """

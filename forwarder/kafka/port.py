@@ -240,7 +240,8 @@ class Kafka(Protocol):
         client_id: str = "forwarder",
     ) -> Consumer:
         """A member of ``group``. ``units`` (queue topic to unit name) selects the assignor that
-        gives each unit whole to one member; without it partitions are dealt round-robin."""
+        gives each unit whole to one member; without it partitions are dealt round-robin.
+        """
         ...
 
     def reader(self, group: str | None = None) -> Reader: ...

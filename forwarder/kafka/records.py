@@ -44,7 +44,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a record goes to a retry topic or to the dead letters. ``code``: the vendor's, or
-    ``local.<rule>``. ``message`` is scrubbed by whoever made it."""
+    ``local.<rule>``. ``message`` is scrubbed by whoever made it.
+    """
 
     reason: str
     code: str = ""

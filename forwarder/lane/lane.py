@@ -39,7 +39,8 @@ class WriteKind(StrEnum):
 @dataclass(eq=False, slots=True)
 class Delivery:
     """One (event, account) pair in the window: its record, and what earlier rounds left in its
-    headers. ``failed_at``: first failure, epoch seconds."""
+    headers. ``failed_at``: first failure, epoch seconds.
+    """
 
     record: Record
     origin: str
@@ -137,7 +138,8 @@ class LaneView:
 
 class Lane:
     """See the module. Life: made at assignment, fed by ``add``, ended by ``drain``; never reused
-    for a later assignment of the same queue."""
+    for a later assignment of the same queue.
+    """
 
     def __init__(
         self,
@@ -151,7 +153,8 @@ class Lane:
         random: Random,
     ) -> None:
         """``metadata``: of the last commit (a former owner's state); ``decode``: trusted decode of
-        a queue record's value, may raise ``InvalidEvent``."""
+        a queue record's value, may raise ``InvalidEvent``.
+        """
         raise NotImplementedError
 
     # -- records in -------------------------------------------------------------------------
@@ -160,7 +163,8 @@ class Lane:
 
     def remember(self, origins: Mapping[str, float]) -> None:
         """Origins that a former owner read in the last minutes, with the time of each (no dedup at
-        the vendor)."""
+        the vendor).
+        """
 
     def room(self, allowance: int) -> bool:
         """Whether more records should be read, while the window may hold ``allowance`` bytes."""
@@ -169,12 +173,14 @@ class Lane:
     # -- requests out -----------------------------------------------------------------------
     def wake_at(self, now: float) -> float:
         """When ``take`` may next yield a request: at most ``now`` means at once, ``inf`` means not
-        before new records, an answer, or a new credential. Says what is known; ``take`` decides."""
+        before new records, an answer, or a new credential. Says what is known; ``take`` decides.
+        """
         raise NotImplementedError
 
     def take(self, now: float, credential: Credential) -> Attempt | None:
         """Fill one request from the window, now that a slot and tokens are held. ``None``: nothing
-        to send after all (skipped, expired, rejected, breaker): the tokens are kept for later."""
+        to send after all (skipped, expired, rejected, breaker): the tokens are kept for later.
+        """
         raise NotImplementedError
 
     def answered(self, attempt: Attempt, answer: HttpAnswer | HttpFailure, now: float) -> None:
@@ -182,7 +188,8 @@ class Lane:
 
     def withdrawn(self, attempt: Attempt, now: float) -> None:
         """The attempt was never written to the network (no lease): its deliveries wait again,
-        nothing is charged."""
+        nothing is charged.
+        """
 
     def credential_changed(self, version: int, now: float) -> None:
         """A new credential: a breaker that it may cure probes at once."""
@@ -193,7 +200,8 @@ class Lane:
     # -- records out ------------------------------------------------------------------------
     def take_writes(self) -> Sequence[Write]:
         """Deliveries that must be written elsewhere. Each is handed out once, and is finished by
-        ``written``; until then it holds the watermark."""
+        ``written``; until then it holds the watermark.
+        """
         raise NotImplementedError
 
     def written(self, writes: Sequence[Write], now: float) -> None:
@@ -209,7 +217,8 @@ class Lane:
 
     def drain(self, now: float) -> Sequence[Write]:
         """No request is in flight any more and none will follow: what is unfinished below the
-        highest finished offset goes to the first retry topic; the rest stays in the queue."""
+        highest finished offset goes to the first retry topic; the rest stays in the queue.
+        """
         raise NotImplementedError
 
     def view(self, now: float) -> LaneView:

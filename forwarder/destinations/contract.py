@@ -118,7 +118,7 @@ class Account(ABC):
         for a ``Retry-After`` that is a date. Total: never raises, whatever the answer holds.
         """
 
-    def preflight(self, credential: Credential) -> Preflight | None:
+    def preflight(self, credential: Credential) -> Preflight | None:  # noqa: ARG002 - for overriders
         """The call that tests the credential, where the vendor has one."""
         return None
 

@@ -7,7 +7,7 @@ Errors are named by remedy:
     ├── Stale           this member's generation is over: drop what depends on it, others redeliver
     ├── TooLarge        the record does not fit the topic: dead-letter it without its value
     ├── Refused         topic missing or not authorised: an operator must act; wait and say so
-    └── Broken          producer fenced or out of sequence, client unusable: exit 1, restart cures it
+    └── Broken          producer fenced or out of sequence: exit 1, a restart cures it
 """
 
 from __future__ import annotations

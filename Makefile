@@ -44,8 +44,26 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-#   make lock    resolve the dependencies again (needs uv)
+#   make lock    resolve the dependencies again (needs uv): all, what the image runs, what builds it
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command "make lock"
 .PHONY: lock
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
-	  --upgrade --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --upgrade --all-extras pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --upgrade -c requirements.lock pyproject.toml -o requirements-runtime.lock
+	echo 'setuptools>=77' | $(UV_COMPILE) --upgrade - -o requirements-build.lock
+
+#   make image   build the container image (needs docker)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+.PHONY: image
+image:
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --tag conversion-forwarder:$(VERSION) .
+
+# The renderer of k8s/: the tests install it by this target where Go is there (about 30 s, once).
+KUSTOMIZE_VERSION := v5.8.1
+.PHONY: kustomize
+kustomize: .cache/bin/kustomize-$(KUSTOMIZE_VERSION)
+.cache/bin/kustomize-$(KUSTOMIZE_VERSION):
+	GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+	@mv .cache/bin/kustomize $@

@@ -142,6 +142,27 @@ def troubled(
     return Outgoing(record.key, value, _headers(record, fields), None)
 
 
+def oversize(outgoing: Outgoing, now: float, account: str | None) -> Outgoing:
+    """The dead letter of a record that no topic takes: our headers alone, neither value nor the
+    producer's headers, and the key only where it is short."""
+    ours = [pair for pair in outgoing.headers if pair[0].startswith(PREFIX)]
+    kept = [pair for pair in ours if pair[0] not in _OVERSIZE]
+    at = rfc3339(now).encode()
+    kept += [(name, value or at) for name, value in _OVERSIZE.items()]
+    if account is not None:
+        kept.append(("forwarder-account", account.encode()))
+    key = outgoing.key if len(outgoing.key or b"") <= MAX_TOGETHER else None
+    return Outgoing(key, None, kept)
+
+
+_OVERSIZE: Final = {
+    "forwarder-reason": b"oversize",
+    "forwarder-code": b"local.oversize",
+    "forwarder-first-failed-at": b"",
+    "forwarder-last-failed-at": b"",
+}
+
+
 def event_headers(
     *,
     event_id: str | None,

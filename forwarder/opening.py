@@ -1,0 +1,149 @@
+"""Where a new owner's lane starts, and what it must know of the time before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from forwarder.destinations.contract import Account, Traits
+from forwarder.event import ConversionEvent
+from forwarder.kafka.port import Committed, Consumer, Reader, TopicPartition
+from forwarder.kafka.records import MalformedHeaders, read_progress
+from forwarder.lane.lane import Lane, LaneSettings
+
+OLD_RECORD = 3600.0
+"""Seconds. A queue without a committed offset whose first record is older waits for an operator:
+its offsets were lost, and sending it all again would count conversions twice."""
+REMEMBERED = 300.0
+"""Seconds for which a lane knows origins, where the vendor does not drop repeats itself."""
+READ_BACK_BYTES = 64 << 20
+
+StartFrom = Literal["earliest", "latest"] | float | None
+"""``float``: epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """What of the settings a sender needs, beside its accounts' own."""
+
+    destination: str
+    traits: Traits
+    queues: Mapping[str, str]
+    """Account by queue topic."""
+    lane: Mapping[str, LaneSettings]
+    session_timeout: float
+    request_timeout: float
+    start_from: StartFrom
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a lane starts. ``committed``: what the group has, ``None`` when nothing."""
+
+    offset: int
+    committed: Committed | None
+
+
+async def place(
+    consumer: Consumer, partition: TopicPartition, start_from: StartFrom, now: float
+) -> Place | None:
+    """Where to start, or ``None`` for ``no_offset``: an operator must choose (``start_from``)."""
+    committed = (await consumer.committed([partition]))[partition]
+    if committed is not None:
+        return Place(committed.offset, committed)
+    first, end = (await consumer.bounds([partition]))[partition]
+    if start_from == "latest":
+        return Place(end, None)
+    if isinstance(start_from, float):
+        found = (await consumer.offsets_at({partition: int(start_from * 1000)}))[partition]
+        return Place(end if found is None else found, None)
+    if start_from == "earliest" or first == end:
+        return Place(first, None)
+    since = int((now - OLD_RECORD) * 1000)
+    young = (await consumer.offsets_at({partition: since}))[partition]
+    return Place(first, None) if young == first else None
+
+
+async def recent_origins(
+    make_reader: Callable[[], Reader], partition: TopicPartition, until: int, now: float
+) -> Mapping[str, float]:
+    """Origins, and when they were read, of the records below ``until`` of the last minutes."""
+    reader = make_reader()
+    await reader.start()
+    try:
+        since = int((now - REMEMBERED) * 1000)
+        start = (await reader.offsets_at({partition: since}))[partition]
+        if start is None or start >= until:
+            return {}
+        return await _read_origins(reader, partition, start, until)
+    finally:
+        await reader.stop()
+
+
+async def _read_origins(
+    reader: Reader, partition: TopicPartition, start: int, until: int
+) -> dict[str, float]:
+    reader.assign([partition])
+    reader.seek(partition, start)
+    origins: dict[str, float] = {}
+    left = READ_BACK_BYTES
+    position = start
+    while position < until and left > 0:
+        records = (await reader.poll([partition], 1000, 1.0)).get(partition, ())
+        if not records:
+            break
+        for record in records:
+            position = record.offset + 1
+            if record.offset >= until:
+                break
+            left -= len(record.value or b"")
+            try:
+                origins[read_progress(record).origin] = record.timestamp / 1000
+            except MalformedHeaders:
+                continue
+    return origins
+
+
+class Opener:
+    """Makes the lane of a queue that this replica was just given."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        accounts: Mapping[str, Account],
+        settings: SenderSettings,
+        *,
+        make_reader: Callable[[], Reader],
+        decode: Callable[[bytes], ConversionEvent],
+        random: Random,
+        now: Callable[[], float],
+    ) -> None:
+        self._consumer = consumer
+        self._accounts = accounts
+        self._settings = settings
+        self._make_reader = make_reader
+        self._decode = decode
+        self._random = random
+        self._now = now
+
+    async def open(self, partition: TopicPartition) -> tuple[Lane, Place] | None:
+        """The lane and where it starts; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
+        now = self._now()
+        start = await place(self._consumer, partition, self._settings.start_from, now)
+        if start is None:
+            return None
+        account = self._accounts[self._settings.queues[partition.topic]]
+        lane = Lane(
+            account,
+            self._settings.traits,
+            self._settings.lane[account.name],
+            self._decode,
+            now,
+            metadata=start.committed.metadata if start.committed else "",
+            random=self._random,
+        )
+        if not self._settings.traits.dedups:
+            lane.remember(await recent_origins(self._make_reader, partition, start.offset, now))
+        return lane, start

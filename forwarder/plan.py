@@ -1,0 +1,180 @@
+"""What a router makes of the records it polled: queue records, dead letters, counts. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from forwarder.destinations.contract import Account, Skipped
+from forwarder.event import ConversionEvent, InvalidEvent
+from forwarder.kafka.port import Outgoing, Record
+from forwarder.kafka.records import (
+    MalformedHeaders,
+    Progress,
+    Trouble,
+    coordinates,
+    event_headers,
+    failed,
+    fresh,
+    read_progress,
+    requeued,
+    troubled,
+)
+from forwarder.routing import Route
+
+
+class Decode(Protocol):
+    """``forwarder.event.decode`` with the advertisers' defaults bound."""
+
+    def __call__(
+        self, value: bytes | None, *, now: float, appended_at: float | None
+    ) -> ConversionEvent: ...
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that follows from a poll batch. It settles as a whole: written, then committed.
+
+    ``queued`` is by account; ``records`` counts records by (topic, what became of it), ``skipped``
+    and ``dead_lettered`` count deliveries by (account, reason); ``dropped_fields`` by path.
+    """
+
+    queued: dict[str, list[Outgoing]] = field(default_factory=dict)
+    dead: list[Outgoing] = field(default_factory=list)
+    records: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dead_lettered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unknown_fields: int = 0
+    dropped_fields: Counter[str] = field(default_factory=Counter)
+
+
+class Planner:
+    """Plans poll batches for one settings file. ``unrouted_dies``: an event that no account's
+    advertiser list names becomes a dead letter (else it is only counted)."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        route: Callable[[ConversionEvent], Route],
+        decode: Decode,
+        *,
+        unrouted_dies: bool,
+    ) -> None:
+        self._accounts = accounts
+        self._route = route
+        self._decode = decode
+        self._unrouted_dies = unrouted_dies
+
+    def events(self, records: Sequence[Record], now: float, plan: Plan) -> None:
+        """Plan records of the events topic."""
+        for record in records:
+            self._event(record, now, plan)
+
+    def retries(self, records: Sequence[Record], now: float, plan: Plan) -> None:
+        """Plan records of a retry topic whose delay is over: each joins the end of its queue."""
+        for record in records:
+            self._retry(record, now, plan)
+
+    def _event(self, record: Record, now: float, plan: Plan) -> None:
+        try:
+            event = self._decode(record.value, now=now, appended_at=record.timestamp / 1000)
+        except InvalidEvent as invalid:
+            trouble = Trouble(invalid.reason, f"local.{invalid.reason}", str(invalid))
+            keep_value = invalid.reason != "oversize"
+            self._bury(record, Progress(coordinates(record)), trouble, None, now, plan, keep_value)
+            return
+        plan.unknown_fields += len(event.unknown_fields())
+        route = self._route(event)
+        if route.unrouted:
+            self._unrouted(record, event, now, plan)
+            return
+        for account in route.not_targeted:
+            plan.skipped[account, "not_targeted"] += 1
+        queued = self._queue(record, event, route.accounts, plan)
+        plan.records[record.topic, "routed" if queued else "skipped"] += 1
+        for path in event.dropped:
+            plan.dropped_fields[path] += 1
+
+    def _queue(
+        self, record: Record, event: ConversionEvent, names: Sequence[str], plan: Plan
+    ) -> bool:
+        """Whether any account takes it."""
+        outgoing: Outgoing | None = None
+        for name in names:
+            skipped = self._accounts[name].applies(event)
+            if isinstance(skipped, Skipped):
+                plan.skipped[name, skipped.reason] += 1
+                continue
+            outgoing = outgoing or fresh(record)
+            queue = plan.queued.get(name)
+            if queue is None:
+                queue = plan.queued[name] = []
+            queue.append(outgoing)
+        return outgoing is not None
+
+    def _unrouted(self, record: Record, event: ConversionEvent, now: float, plan: Plan) -> None:
+        if not self._unrouted_dies:
+            plan.records[record.topic, "unrouted"] += 1
+        else:
+            trouble = Trouble(
+                "unrouted", "local.unrouted", "no account lists the event's advertiser"
+            )
+            self._bury(record, Progress(coordinates(record)), trouble, event, now, plan)
+
+    def _retry(self, record: Record, now: float, plan: Plan) -> None:
+        try:
+            progress = read_progress(record)
+        except MalformedHeaders as malformed:
+            trouble = Trouble("undecodable", "local.malformed_headers", str(malformed))
+            self._bury(record, Progress(coordinates(record)), trouble, None, now, plan)
+            return
+        account = progress.account
+        if account is None or account not in self._accounts:
+            trouble = Trouble("unknown_account", "local.unknown_account", "no such account now")
+            self._bury(record, progress, trouble, self._peek(record, now), now, plan)
+            return
+        plan.records[record.topic, "requeued"] += 1
+        plan.queued.setdefault(account, []).append(requeued(record, progress))
+
+    def _peek(self, record: Record, now: float) -> ConversionEvent | None:
+        try:
+            return self._decode(record.value, now=now, appended_at=record.timestamp / 1000)
+        except InvalidEvent:
+            return None
+
+    def _bury(
+        self,
+        record: Record,
+        progress: Progress,
+        trouble: Trouble,
+        event: ConversionEvent | None,
+        now: float,
+        plan: Plan,
+        keep_value: bool = True,
+    ) -> None:
+        described = None if event is None else describe(event)
+        plan.records[record.topic, trouble.reason] += 1
+        if progress.account is not None:
+            plan.dead_lettered[progress.account, trouble.reason] += 1
+        plan.dead.append(
+            troubled(
+                record,
+                failed(progress, now),
+                trouble,
+                described=described,
+                keep_value=keep_value,
+            )
+        )
+
+
+def describe(event: ConversionEvent) -> dict[str, str]:
+    """The headers by which a dead letter of this event is found again."""
+    return event_headers(
+        event_id=event.event_id,
+        event_name=event.event_name,
+        event_time=event.event_time,
+        advertiser=event.advertiser,
+        order_id=event.order_id,
+    )

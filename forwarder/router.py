@@ -1,0 +1,339 @@
+"""The router's loop: poll, plan, write to the queues, await every acknowledgement, commit.
+
+A poll batch settles as a whole, so nothing needs tracking. At most two batches are uncommitted at
+any time: what a crash can write again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from forwarder.kafka.port import (
+    Broken,
+    Committed,
+    Consumer,
+    KafkaProblem,
+    Outgoing,
+    Producer,
+    Record,
+    Refused,
+    Stale,
+    TooLarge,
+    TopicPartition,
+    Unavailable,
+)
+from forwarder.kafka.records import oversize
+from forwarder.lease import Lease
+from forwarder.ops.logs import Log
+from forwarder.plan import Plan, Planner
+
+POLL_RECORDS = 2000
+POLL_SECONDS = 0.5
+WRITE_STALLED = 5.0
+"""Seconds after which an unacknowledged write is called stalled (logs, metrics)."""
+DRAIN_SECONDS = 20.0
+"""How long a revoke waits for the batch that is being written: far below the 60 s that the group
+waits, far above what brokers in good health need."""
+PAUSE_AFTER_TROUBLE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterTopics:
+    """Names of what the router reads and writes. ``retries``: topic name -> delay in seconds."""
+
+    events: str
+    retries: Mapping[str, float]
+    dead_letters: str
+    queues: Mapping[str, str]
+    """Queue topic by account."""
+
+
+class RouterMetrics(Protocol):
+    """What the router counts; ``forwarder.ops.metrics`` implements it."""
+
+    def planned(self, plan: Plan) -> None: ...
+    def oversize(self, account: str | None) -> None: ...
+    def retry_overdue(self, topic: str, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class RouterView:
+    """The router as the status page shows it. Clock times, of the clock that was passed in."""
+
+    partitions: tuple[TopicPartition, ...] = ()
+    progress_at: float = 0.0
+    committed_at: float | None = None
+    stalled_since: dict[str, float] = field(default_factory=dict)
+    """Topics whose writes are not acknowledged, and since when."""
+
+
+class Router:
+    """One member of the routers' group. ``run`` returns after ``stop``; it raises ``Broken`` when
+    only a restart helps."""
+
+    def __init__(
+        self,
+        make_consumer: Callable[[Router], Consumer],
+        producer: Producer,
+        planner: Planner,
+        topics: RouterTopics,
+        *,
+        session_timeout: float,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        log: Log,
+        metrics: RouterMetrics,
+    ) -> None:
+        self._consumer = make_consumer(self)
+        self._producer = producer
+        self._planner = planner
+        self._topics = topics
+        self._lease = Lease(self._consumer, session_timeout, clock)
+        self._now = now
+        self._clock = clock
+        self._log = log
+        self._metrics = metrics
+        self._settling = asyncio.Lock()
+        self._epoch = 0
+        self._commit: asyncio.Task[None] | None = None
+        self._next: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._not_due: dict[TopicPartition, float] = {}
+        self._stopping = asyncio.Event()
+        self.view = RouterView(progress_at=clock())
+
+    # -- life -----------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Join, route until ``stop``, leave. Raises ``Broken`` and what ``start`` raises."""
+        try:
+            await self._consumer.start()
+            stopping = asyncio.create_task(self._stopping.wait(), name="router-stopping")
+            while not self._stopping.is_set():
+                polling = asyncio.create_task(self._poll(), name="router-poll")
+                await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not polling.done():
+                    polling.cancel()
+                    await asyncio.wait({polling})
+                    break
+                await self._turn(polling.result())
+            stopping.cancel()
+        finally:
+            self._stopping.set()
+            await self._consumer.stop()
+
+    def stop(self) -> None:
+        """Finish the batch that is being written, then leave. May be called twice."""
+        self._stopping.set()
+
+    async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
+        self._resume_due()
+        try:
+            return await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
+        except Broken:
+            raise
+        except KafkaProblem as problem:
+            self._log.warning("kafka_unreachable", role="router", error=str(problem))
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+            return {}
+
+    # -- membership -----------------------------------------------------------------------------
+    async def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Start where the group stands; a partition without an offset starts at its beginning."""
+        committed = await self._consumer.committed(partitions)
+        fresh = [partition for partition in partitions if committed.get(partition) is None]
+        bounds = await self._consumer.bounds(fresh) if fresh else {}
+        self._committed = {tp: place.offset for tp, place in committed.items() if place is not None}
+        self._next = self._committed | {tp: start for tp, (start, _) in bounds.items()}
+        self._not_due.clear()
+        self._lease.begin()
+        self.view.partitions = tuple(sorted(partitions))
+        self._log.info("partitions_assigned", role="router", partitions=len(partitions))
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Finish the batch that is being written and commit it; then fence."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS), self._settling:
+                await self._commit_progress()
+        except (TimeoutError, KafkaProblem) as problem:
+            self._log.warning("drain_incomplete", role="router", error=str(problem) or "time-out")
+        finally:
+            self._epoch += 1
+            self._next = {}
+            self.view.partitions = ()
+        self._log.info("partitions_revoked", role="router", partitions=len(partitions))
+
+    # -- one batch ------------------------------------------------------------------------------
+    async def _turn(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        self.view.progress_at = self._clock()
+        epoch = self._epoch
+        async with self._settling:
+            if epoch != self._epoch:
+                return  # revoked while the records were on their way: the new owner reads them
+            try:
+                await self._settle(polled, epoch)
+            except (Stale, Unavailable) as problem:
+                await self._give_back(problem)
+
+    async def _settle(self, polled: Mapping[TopicPartition, Sequence[Record]], epoch: int) -> None:
+        """Plan, write, and start the commit, which ends before the next batch's commit starts."""
+        plan = Plan()
+        now = self._now()
+        ends: dict[TopicPartition, int] = {}
+        for partition, records in polled.items():
+            if partition not in self._next:
+                continue  # revoked, and assigned again without it, while the poll was under way
+            ready = self._plan(partition, records, now, plan)
+            if ready:
+                ends[partition] = ready[-1].offset + 1
+        if self._lease.ageing and not (ends and self._lease.held):
+            await self._commit_progress()
+        if not ends:
+            return
+        await self._write(plan, epoch)
+        self._metrics.planned(plan)
+        await self._committing()
+        self._next |= ends
+        self._commit = asyncio.create_task(self._commit_progress_quietly(), name="router-commit")
+
+    def _plan(
+        self, partition: TopicPartition, records: Sequence[Record], now: float, plan: Plan
+    ) -> Sequence[Record]:
+        """Plan one partition's records; returns those that are in the plan."""
+        delay = self._topics.retries.get(partition.topic)
+        if delay is None:
+            self._planner.events(records, now, plan)
+            return records
+        due = self._due(partition, records, delay, now)
+        self._planner.retries(due, now, plan)
+        return due
+
+    def _due(
+        self, partition: TopicPartition, records: Sequence[Record], delay: float, now: float
+    ) -> Sequence[Record]:
+        """The records whose delay is over. Reading goes back to the first that is not due."""
+        for index, record in enumerate(records):
+            due_at = record.timestamp / 1000 + delay
+            if due_at > now:
+                self._consumer.seek(partition, record.offset)
+                self._consumer.pause([partition])
+                # A clock that is ahead of ours must not hold a record for longer than its delay.
+                self._not_due[partition] = min(due_at, now + delay)
+                return records[:index]
+        if records:
+            overdue = now - (records[0].timestamp / 1000 + delay)
+            self._metrics.retry_overdue(partition.topic, overdue)
+        return records
+
+    def _resume_due(self) -> None:
+        now = self._now()
+        due = [partition for partition, at in self._not_due.items() if at <= now]
+        for partition in due:
+            del self._not_due[partition]
+        if due:
+            self._consumer.resume(due)
+
+    # -- writing --------------------------------------------------------------------------------
+    async def _write(self, plan: Plan, epoch: int) -> None:
+        jobs = [
+            self._write_topic(self._topics.queues[account], records, epoch, account)
+            for account, records in plan.queued.items()
+        ]
+        if plan.dead:
+            jobs.append(self._write_topic(self._topics.dead_letters, plan.dead, epoch))
+        await all_or_first_error(jobs)
+
+    async def _write_topic(
+        self, topic: str, records: Sequence[Outgoing], epoch: int, account: str | None = None
+    ) -> None:
+        """Write until it is acknowledged; only a revoke ends the trying, or ``Broken``."""
+        stalled = asyncio.get_running_loop().call_later(WRITE_STALLED, self._stalled, topic)
+        try:
+            while True:
+                try:
+                    await self._producer.write(topic, records, 0 if account else None)
+                    break
+                except TooLarge:
+                    await self._write_singly(topic, records, epoch, account)
+                    break
+                except (Unavailable, Refused) as problem:
+                    self._stalled(topic, str(problem))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                if epoch != self._epoch:
+                    raise Stale("revoked while a write was not acknowledged")
+        finally:
+            stalled.cancel()
+        if self.view.stalled_since.pop(topic, None) is not None:
+            self._log.info("write_resumed", topic=topic)
+
+    async def _write_singly(
+        self, topic: str, records: Sequence[Outgoing], epoch: int, account: str | None
+    ) -> None:
+        """One of these does not fit: write them one by one, and that one as ``oversize``."""
+        if len(records) > 1:
+            for record in records:
+                await self._write_topic(topic, [record], epoch, account)
+            return
+        shrunk = oversize(records[0], self._now(), account)
+        if topic == self._topics.dead_letters and records[0].value is None:
+            raise Broken(f"{topic} refuses even a record without a value: check its settings")
+        await self._write_topic(self._topics.dead_letters, [shrunk], epoch)
+        self._metrics.oversize(account)
+
+    def _stalled(self, topic: str, error: str = "no acknowledgement yet") -> None:
+        self.view.stalled_since.setdefault(topic, self._clock())
+        self._log.warning("write_stalled", topic=topic, error=error)
+
+    # -- committing -----------------------------------------------------------------------------
+    async def _commit_progress(self) -> None:
+        """Commit what is settled; with nothing new one offset again, which renews the lease.
+
+        Raises ``Stale``, ``Unavailable``.
+        """
+        await self._committing()
+        await self._commit_due()
+
+    async def _commit_progress_quietly(self) -> None:
+        try:
+            await self._commit_due()
+        except KafkaProblem as problem:
+            self._log.warning("commit_failed", role="router", error=str(problem))
+
+    async def _commit_due(self) -> None:
+        due = {tp: at for tp, at in self._next.items() if self._committed.get(tp) != at}
+        offsets = due or dict(list(self._next.items())[:1])
+        if offsets:
+            await self._lease.commit({tp: Committed(at) for tp, at in offsets.items()})
+            self._committed |= offsets
+            self.view.committed_at = self._clock()
+
+    async def _committing(self) -> None:
+        """Wait for the commit that is under way: batches commit in order."""
+        if self._commit is not None:
+            await self._commit
+            self._commit = None
+
+    async def _give_back(self, problem: KafkaProblem) -> None:
+        """What was polled is not settled: read it again from where this member stands."""
+        self._log.warning("batch_given_back", role="router", error=str(problem))
+        for partition in self._consumer.assignment():
+            if partition in self._next:
+                self._consumer.seek(partition, self._next[partition])
+        await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+
+
+async def all_or_first_error(jobs: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run all; the first error ends the others and is raised as it is (not in a group)."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()

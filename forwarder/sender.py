@@ -1,0 +1,370 @@
+"""The sender's loops, for one destination: read the queues it owns into lanes, commit what is
+finished, write what must leave by a record. Each lane is driven by a ``Driver``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from forwarder.credentials import Credential
+from forwarder.destinations.contract import Account, Traits
+from forwarder.driver import WRITE_STALLED, Driver
+from forwarder.event import ConversionEvent
+from forwarder.http.port import HttpClient
+from forwarder.kafka.port import (
+    Broken,
+    Committed,
+    Consumer,
+    Kafka,
+    KafkaProblem,
+    Reader,
+    Stale,
+    TopicPartition,
+)
+from forwarder.lane.budget import Budget
+from forwarder.lane.lane import Lane, LaneSettings, LaneView, Tally, Write
+from forwarder.lease import Lease
+from forwarder.opening import Place, StartFrom, place, recent_origins
+from forwarder.ops.logs import Log
+from forwarder.writer import Writer
+
+POLL_RECORDS = 4000
+POLL_SECONDS = 0.25
+COMMIT_SECONDS = 1.0
+TICK_SECONDS = 10.0
+DRAIN_SECONDS = 6.0
+PAUSE_AFTER_TROUBLE = 1.0
+
+
+class SenderReport(Protocol):
+    """Told what happens, for metrics, logs and the status page."""
+
+    def requested(self, account: str, seconds: float, deliveries: int) -> None: ...
+
+    def tallied(self, account: str, tally: Tally, now: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sender works with: ports, clocks, and the parts it shares with other senders."""
+
+    http: HttpClient
+    writer: Writer
+    memory: Memory
+    make_budgets: Callable[[Account], Sequence[Budget]]
+    credential: Callable[[str], Credential]
+    log: Log
+    report: SenderReport
+    now: Callable[[], float]
+    clock: Callable[[], float]
+
+
+@dataclass(slots=True)
+class SenderView:
+    """The sender as the status page shows it."""
+
+    progress_at: float = 0.0
+    committed_at: float | None = None
+    no_offset: set[str] = field(default_factory=set)
+
+
+class Sender:
+    """One member of one destination's group. ``run`` returns after ``stop``; it raises ``Broken``
+    when only a restart helps."""
+
+    def __init__(
+        self,
+        make_consumer: Callable[[Rebalance], Consumer],
+        make_opener: Callable[[Consumer], Opener],
+        settings: SenderSettings,
+        around: Surroundings,
+    ) -> None:
+        self._consumer = make_consumer(self)
+        self._opener = make_opener(self._consumer)
+        self._settings = settings
+        self._around = around
+        self._log = around.log
+        self._lease = Lease(self._consumer, settings.session_timeout, around.clock)
+        self._drivers: dict[TopicPartition, Driver] = {}
+        self._committed: dict[TopicPartition, Committed] = {}
+        self._paused: set[TopicPartition] = set()
+        self._dirty: set[Driver] = set()
+        self._to_write = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self.view = SenderView(progress_at=around.clock())
+
+    # -- life -----------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Join, send until ``stop``, drain, leave. Raises ``Broken`` and what ``start`` raises."""
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self._consumer.start()
+            tasks = [
+                asyncio.create_task(self._read(), name="sender-read"),
+                asyncio.create_task(self._keep(), name="sender-keep"),
+                asyncio.create_task(self._write_out(), name="sender-write"),
+            ]
+            stopping = asyncio.create_task(self._stopping.wait(), name="sender-stopping")
+            done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._consumer.stop()
+
+    def stop(self) -> None:
+        """Drain and leave. May be called twice."""
+        self._stopping.set()
+
+    def credential_changed(self, account: str) -> None:
+        """A new credential: fresh budgets, and a breaker that it may cure probes at once."""
+        for driver in self._drivers.values():
+            if driver.account.name == account:
+                driver.budgets = self._around.make_budgets(driver.account)
+                version = self._around.credential(account).version
+                driver.lane.credential_changed(version, self._around.now())
+                driver.nudge()
+
+    @property
+    def destination(self) -> str:
+        return self._settings.destination
+
+    def views(self) -> dict[str, LaneView]:
+        """The lanes that are here, by account."""
+        now = self._around.now()
+        return {driver.account.name: driver.lane.view(now) for driver in self._drivers.values()}
+
+    def budgets(self) -> dict[str, Sequence[Budget]]:
+        """The budgets that are owned here, by account."""
+        return {driver.account.name: driver.budgets for driver in self._drivers.values()}
+
+    # -- membership -----------------------------------------------------------------------------
+    async def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Own these queues. They stay paused until their lanes are open."""
+        self._lease.begin()
+        self._committed.clear()
+        self._paused = set(partitions)
+        self._consumer.pause(partitions)
+        self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
+        self._log.info("partitions_assigned", destination=self.destination, partitions=len(partitions))
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Start no more, finish what is in flight, move what is unfinished below the highest
+        finished offset to the first retry topic, commit; then fence."""
+        await self._end_opening()
+        drivers = list(self._drivers.values())
+        limit = self._settings.request_timeout + 1
+        await asyncio.gather(*(driver.end(limit) for driver in drivers))
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._drain(drivers)
+                await self._commit(drivers)
+        except (TimeoutError, KafkaProblem) as problem:
+            self._log.warning("drain_incomplete", destination=self.destination, error=str(problem) or "time-out")
+        finally:
+            for driver in drivers:
+                driver.abandon()
+            self._drivers.clear()
+            self._dirty.clear()
+        self._log.info("partitions_revoked", destination=self.destination, partitions=len(partitions))
+
+    async def _end_opening(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+            self._opening = None
+
+    async def _open(self, partitions: Sequence[TopicPartition]) -> None:
+        """Open one lane after the other; trouble with one is tried again, and said."""
+        left = list(partitions)
+        self.view.no_offset.clear()
+        while left:
+            partition = left.pop(0)
+            try:
+                await self._open_one(partition)
+            except KafkaProblem as problem:
+                self._log.warning("kafka_unreachable", destination=self.destination, error=str(problem))
+                left.append(partition)
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+
+    async def _open_one(self, partition: TopicPartition) -> None:
+        opened = await self._opener.open(partition)
+        if opened is None:
+            account = self._settings.queues[partition.topic]
+            self.view.no_offset.add(account)
+            self._log.error("no_offset", account=account)
+        else:
+            self._drive(partition, *opened)
+
+    def _drive(self, partition: TopicPartition, lane: Lane, start: Place) -> None:
+        account = lane.account
+        self._committed[partition] = start.committed or Committed(start.offset)
+        self._drivers[partition] = Driver(
+            account,
+            partition,
+            lane,
+            self._around.make_budgets(account),
+            lambda: self._around.credential(account.name),
+            self._lease,
+            self._around.http,
+            request_timeout=self._settings.request_timeout,
+            now=self._around.now,
+            changed=self._changed,
+            requested=self._around.report.requested,
+        )
+        self._consumer.seek(partition, start.offset)
+        self._consumer.resume([partition])
+        self._paused.discard(partition)
+
+    # -- reading --------------------------------------------------------------------------------
+    async def _read(self) -> None:
+        while True:
+            try:
+                polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
+            except Broken:
+                raise
+            except KafkaProblem as problem:
+                self._log.warning("kafka_unreachable", destination=self.destination, error=str(problem))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                continue
+            self.view.progress_at = self._around.clock()
+            now = self._around.now()
+            for partition, records in polled.items():
+                driver = self._drivers.get(partition)
+                if driver is not None:
+                    driver.lane.add(records, now)
+                    driver.nudge()
+                    self._pause_when_full(driver)
+
+    def _pause_when_full(self, driver: Driver) -> None:
+        if not driver.lane.room(self._around.memory.share):
+            self._consumer.pause([driver.partition])
+            self._paused.add(driver.partition)
+
+    def _resume_when_half_empty(self, driver: Driver) -> None:
+        if driver.partition in self._paused and driver.lane.room(self._around.memory.share // 2):
+            self._consumer.resume([driver.partition])
+            self._paused.discard(driver.partition)
+
+    # -- what a lane's step leaves to do --------------------------------------------------------
+    def _changed(self, driver: Driver) -> None:
+        self._resume_when_half_empty(driver)
+        self._dirty.add(driver)
+        self._to_write.set()
+
+    async def _write_out(self) -> None:
+        while True:
+            await self._to_write.wait()
+            self._to_write.clear()
+            dirty, self._dirty = self._dirty, set()
+            async with self._writing:
+                await asyncio.gather(*(self._look_after(driver) for driver in dirty))
+
+    async def _look_after(self, driver: Driver) -> None:
+        """Report what a lane did, and write what must leave it."""
+        tally = driver.lane.take_tally()
+        account = driver.account
+        self._around.report.tallied(account.name, tally, self._around.now())
+        writes = driver.lane.take_writes()
+        try:
+            await self._around.writer.settle(account, tally.settled)
+        except KafkaProblem as problem:
+            self._log.warning("write_stalled", destination=self.destination, account=account.name, error=str(problem))
+        if writes:
+            await self._write(driver, writes)
+
+    async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
+        """Write, or hand them back to the lane and try again later."""
+        loop = asyncio.get_running_loop()
+        stalled = loop.call_later(WRITE_STALLED, self._hold_back, driver)
+        try:
+            for topic, group in self._around.writer.by_topic(writes).items():
+                try:
+                    await self._around.writer.write(driver.account, topic, group)
+                except Broken:
+                    raise
+                except KafkaProblem as problem:
+                    driver.lane.unwritten(group)
+                    self._log.warning("write_stalled", destination=self.destination, topic=topic, error=str(problem))
+                    loop.call_later(PAUSE_AFTER_TROUBLE, self._changed, driver)
+                else:
+                    driver.lane.written(group, self._around.now())
+                    driver.held_back = False
+        finally:
+            stalled.cancel()
+        driver.nudge()
+
+    def _hold_back(self, driver: Driver) -> None:
+        driver.held_back = True
+        self._log.warning("write_stalled", destination=self.destination, account=driver.account.name, error="no acknowledgement yet")
+
+    async def _drain(self, drivers: Sequence[Driver]) -> None:
+        async with self._writing:
+            await asyncio.gather(*(self._look_after(driver) for driver in drivers))
+            now = self._around.now()
+            for driver in drivers:
+                writes = driver.lane.drain(now)
+                if writes:
+                    await self._write(driver, writes)
+
+    # -- keeping place --------------------------------------------------------------------------
+    async def _keep(self) -> None:
+        """Once a second: commit what is finished, renew the lease, look after idle lanes."""
+        ticked_at = self._around.clock()
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            drivers = list(self._drivers.values())
+            had_lease = self._lease.held
+            try:
+                await self._commit(drivers)
+            except KafkaProblem as problem:
+                if had_lease and isinstance(problem, Stale):
+                    self._log.warning("lease_lost", destination=self.destination, error=str(problem))
+                else:
+                    self._log.warning("commit_failed", destination=self.destination, error=str(problem))
+            if self._around.clock() - ticked_at >= TICK_SECONDS:
+                ticked_at = self._around.clock()
+                self._tick(drivers)
+            if self._lease.held and not had_lease:
+                for driver in drivers:
+                    driver.nudge()
+
+    async def _commit(self, drivers: Sequence[Driver]) -> None:
+        """Commit what changed; with nothing new one offset again when the lease is ageing.
+
+        Raises ``Stale``, ``Unavailable``.
+        """
+        due: dict[TopicPartition, Committed] = {}
+        for driver in drivers:
+            offset, metadata = driver.lane.commit_point()
+            known = self._committed.get(driver.partition)
+            offset = known.offset if offset is None and known is not None else offset
+            if offset is not None and (known is None or known != (offset, metadata)):
+                due[driver.partition] = Committed(offset, metadata)
+        if not due and self._lease.ageing:
+            due = dict(list(self._committed.items())[:1])
+        if due:
+            await self._lease.commit(due)
+            self._committed |= due
+            self.view.committed_at = self._around.clock()
+
+    def _tick(self, drivers: Sequence[Driver]) -> None:
+        now = self._around.now()
+        waiting = 0
+        for driver in drivers:
+            if driver.failed is not None:
+                raise Broken(f"the lane of {driver.account.name} ended") from driver.failed
+            driver.lane.tick(now)
+            waiting += driver.lane.view(now).waiting > 0
+            self._changed(driver)
+            driver.nudge()
+        self._around.memory.waiting(self.destination, waiting)

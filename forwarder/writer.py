@@ -1,0 +1,121 @@
+"""Writes what leaves a lane by a record: dead letters and retries; and the settlements, if kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from forwarder.destinations.contract import Account
+from forwarder.event import ConversionEvent, InvalidEvent
+from forwarder.kafka.port import Outgoing, Producer, TooLarge
+from forwarder.kafka.records import (
+    Progress,
+    Trouble,
+    oversize,
+    rfc3339,
+    troubled,
+)
+from forwarder.lane.lane import Settled, Write, WriteKind
+from forwarder.plan import describe
+
+
+class Writer:
+    """Writes for the lanes of one destination. ``retries``: retry topics by tier.
+
+    Each call raises what ``Producer.write`` raises, but ``TooLarge``: such a record is written to
+    the dead letters without its value.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        decode: Callable[[bytes], ConversionEvent],
+        *,
+        dead_letters: str,
+        retries: Sequence[str],
+        settlements: str | None,
+        now: Callable[[], float],
+    ) -> None:
+        self._producer = producer
+        self._decode = decode
+        self._dead_letters = dead_letters
+        self._retries = retries
+        self._settlements = settlements
+        self._now = now
+
+    def by_topic(self, writes: Sequence[Write]) -> Mapping[str, Sequence[Write]]:
+        """The same writes, grouped by where they go."""
+        groups: dict[str, list[Write]] = defaultdict(list)
+        for write in writes:
+            retry = write.kind is WriteKind.RETRY
+            groups[self._retries[write.tier] if retry else self._dead_letters].append(write)
+        return groups
+
+    async def write(self, account: Account, topic: str, writes: Sequence[Write]) -> None:
+        """Write all, in order, and return when they are acknowledged."""
+        records = [self._record(account, write) for write in writes]
+        try:
+            await self._producer.write(topic, records)
+        except TooLarge:
+            for record in records:
+                await self._write_shrunk(account, topic, record)
+
+    async def _write_shrunk(self, account: Account, topic: str, record: Outgoing) -> None:
+        try:
+            await self._producer.write(topic, [record])
+        except TooLarge:
+            shrunk = oversize(record, self._now(), account.name)
+            await self._producer.write(self._dead_letters, [shrunk])
+
+    def _record(self, account: Account, write: Write) -> Outgoing:
+        delivery = write.delivery
+        progress = Progress(
+            origin=delivery.origin,
+            attempts=write.attempts,
+            retries=write.retries,
+            replays=delivery.replays,
+            run=delivery.run,
+            first_failed_at=write.first_failed_at,
+            last_failed_at=write.failed_at,
+            account=account.name,
+        )
+        dead = write.kind is WriteKind.DEAD_LETTER
+        return troubled(
+            delivery.record,
+            progress,
+            Trouble(write.reason, write.code, write.message),
+            destination=account.settings.destination,
+            described=self._described(delivery.record.value) if dead else None,
+        )
+
+    def _described(self, value: bytes | None) -> dict[str, str] | None:
+        try:
+            return None if value is None else describe(self._decode(value))
+        except InvalidEvent:
+            return None
+
+    async def settle(self, account: Account, settled: Sequence[Settled]) -> None:
+        """One small record for each outcome, for ``trace`` and audits, when they are kept."""
+        if self._settlements is None or not settled:
+            return
+        now = rfc3339(self._now())
+        await self._producer.write(
+            self._settlements, [_settlement(account, one, now) for one in settled]
+        )
+
+
+def _settlement(account: Account, settled: Settled, at: str) -> Outgoing:
+    value = {
+        "account": account.name,
+        "event_id": settled.event_id,
+        "origin": settled.delivery.origin,
+        "outcome": settled.outcome,
+        "reason": settled.reason,
+        "code": settled.code,
+        "request_id": settled.request_id,
+        "at": at,
+    }
+    present = {name: text for name, text in value.items() if text}
+    return Outgoing((settled.event_id or "").encode() or None, orjson.dumps(present), ())

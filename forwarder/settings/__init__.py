@@ -1,0 +1,36 @@
+"""Settings: read, checked, and what follows from them."""
+
+from forwarder.problems import Problem, SettingsProblems
+from forwarder.settings.checks import credential_problems
+from forwarder.settings.derived import (
+    advertiser_defaults,
+    bind_accounts,
+    config_hash,
+    named_budgets,
+    units,
+)
+from forwarder.settings.file import load
+from forwarder.settings.model import (
+    AdvertiserSettings,
+    DeliverySettings,
+    KafkaSettings,
+    OpsSettings,
+    Settings,
+)
+
+__all__ = [
+    "AdvertiserSettings",
+    "DeliverySettings",
+    "KafkaSettings",
+    "OpsSettings",
+    "Problem",
+    "Settings",
+    "SettingsProblems",
+    "advertiser_defaults",
+    "bind_accounts",
+    "config_hash",
+    "credential_problems",
+    "load",
+    "named_budgets",
+    "units",
+]

@@ -1,0 +1,62 @@
+"""What follows from settings: bound accounts, units, names of topics and groups, their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from forwarder.destinations import DESTINATIONS
+from forwarder.destinations.contract import Account, Destination
+from forwarder.destinations.settings import AccountSettings
+from forwarder.event import AdvertiserDefaults
+from forwarder.settings.model import Settings
+
+_HASH_DIGITS: Final = 12
+
+
+def bind(settings: Settings, name: str, destinations: Mapping[str, Destination]) -> Account:
+    """One account, bound to its destination. Raises ``ValueError`` for settings that it refuses."""
+    account = settings.accounts[name]
+    consent = account.consent or settings.consent
+    return destinations[account.destination].account(name, account, consent)
+
+
+def bind_accounts(
+    settings: Settings, destinations: Mapping[str, Destination] = DESTINATIONS
+) -> dict[str, Account]:
+    """Every account by name, bound to its destination."""
+    return {name: bind(settings, name, destinations) for name in settings.accounts}
+
+
+def advertiser_defaults(settings: Settings) -> dict[str, AdvertiserDefaults]:
+    """Defaults by advertiser, as ``forwarder.event.decode`` takes them (``"*"``: all others)."""
+    return {
+        name: AdvertiserDefaults(currency=block.currency, phone_region=block.phone_region)
+        for name, block in settings.advertisers.items()
+    }
+
+
+def named_budgets(account: AccountSettings) -> list[str]:
+    """Names of the shared budgets that an account draws on."""
+    return [budget for budget in account.budgets if isinstance(budget, str)]
+
+
+def units(settings: Settings) -> dict[str, str]:
+    """The unit of every account: its first account by name. Accounts that named budgets link, be
+    it through others, are one unit and are assigned to one sender together.
+    """
+    unit = {name: name for name in sorted(settings.accounts)}
+    first: dict[str, str] = {}
+    for name, account in sorted(settings.accounts.items()):
+        for budget in named_budgets(account):
+            joined = {unit[first.setdefault(budget, name)], unit[name]}
+            lowest = min(joined)
+            unit = {n: lowest if u in joined else u for n, u in unit.items()}
+    return unit
+
+
+def config_hash(settings: Settings) -> str:
+    """Equal for equal settings; made without any secret's value."""
+    text = settings.model_dump_json(by_alias=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_DIGITS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -13,10 +13,10 @@ from forwarder.settings import shape
 from forwarder.settings.yaml_tree import At, Value
 
 _NUMBERS: Final = {
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
 }
 _RULES: Final = {
     "missing": ("is required", "add `{key}: ...`"),
@@ -50,6 +50,7 @@ class Finding(NamedTuple):
     rule: str
     fix: str
     missing: bool
+    counted: bool
 
 
 def findings(error: ValidationError, model: type[BaseModel], tree: Value) -> list[Finding]:
@@ -59,8 +60,15 @@ def findings(error: ValidationError, model: type[BaseModel], tree: Value) -> lis
         at = _written(detail, tree)
         if at is not None:
             rule, fix = _told(detail, model, tree, at)
-            found[Finding(at, rule, fix, detail["type"] == "missing")] = None
-    return list(found)
+            kind = detail["type"]
+            found[Finding(at, rule, fix, kind == "missing", kind == "too_short")] = None
+    return [finding for finding in found if not _follows(finding, found)]
+
+
+def _follows(finding: Finding, others: Iterable[Finding]) -> bool:
+    """Whether a list only seems short because an entry of it is wrong."""
+    at = finding.at
+    return finding.counted and any(o.at[: len(at)] == at and o.at != at for o in others)
 
 
 def _written(detail: ErrorDetails, tree: Value) -> At | None:

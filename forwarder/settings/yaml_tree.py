@@ -205,7 +205,7 @@ def _merge(document: Document, part: Document) -> None:
         elif isinstance(mine, dict) and isinstance(value, dict):
             for name in mine.keys() & value.keys():
                 document.problems.append(_twice(document, part, (key, name)))
-            document.tree[key] = value | mine
+            document.tree[key] = mine | {n: v for n, v in value.items() if n not in mine}
         elif value is not None:
             document.problems.append(_twice(document, part, (key,)))
     document.places = part.places | document.places

@@ -310,9 +310,14 @@ def test_one_mistake_outside_the_accounts(told: Told, text: str, problem: str) -
             "budgets.0: 3 requests less the margin of 0.02 can never send "
             "(at least 5 requests; for the same rate lengthen per as well)",
         ),
-        ("max_event_age: 28", "max_event_age: a duration is a number and a unit: 500ms 20s 5m 24h 28d"),
-        ("consent: {require: [x]}", "consent.require.0: must be ad_storage, ad_user_data or "
-         "ad_personalization"),
+        (
+            "max_event_age: 28",
+            "max_event_age: a duration is a number and a unit: 500ms 20s 5m 24h 28d",
+        ),
+        (
+            "consent: {require: [x]}",
+            "consent.require.0: must be ad_storage, ad_user_data or ad_personalization",
+        ),
     ],
 )
 def test_one_mistake_in_an_account(told: Told, lines: str, problem: str | None) -> None:
@@ -335,9 +340,7 @@ def test_an_account_name_names_a_topic(told: Told, name: str) -> None:
 
 def test_a_mistake_in_a_destinations_defaults_is_told_once_where_it_stands(told: Told) -> None:
     text = "destinations:\n  tiktok:\n    concurrency: none\n" + accounts(one=PIXEL, two=PIXEL)
-    assert told(text) == [
-        "settings.yaml:3 destinations.tiktok.concurrency: must be a whole number"
-    ]
+    assert told(text) == ["settings.yaml:3 destinations.tiktok.concurrency: must be a whole number"]
 
 
 def test_named_budgets_must_exist_once_and_have_one_destination(told: Told) -> None:

@@ -36,6 +36,15 @@ URGENCY: Final = {condition: rank for rank, condition in enumerate(Condition)}
 ATTENTION: Final = frozenset(
     (Condition.BLOCKED, Condition.PROBING, Condition.EXPIRING, Condition.THROTTLED, Condition.TEST)
 )
+_GROUPS: Final = (
+    (Condition.DELIVERING, "delivering"),
+    (Condition.IDLE, "idle"),
+    (Condition.EXPIRING, "about to expire"),
+    (Condition.TEST, "with a test code"),
+    (Condition.PAUSED, "paused"),
+    (Condition.DRAINING, "draining"),
+    (Condition.ELSEWHERE, "at other replicas"),
+)
 _WAITING: Final = (Condition.BLOCKED, Condition.PROBING, Condition.THROTTLED)
 
 
@@ -64,14 +73,16 @@ def _unbroken(account: AccountStatus, lane: LaneStatus, now: float) -> Condition
 
 
 def explain(account: AccountStatus, now: float) -> str:
-    """Why the account is as it is, and until when; empty when there is nothing to say."""
+    """Why the account is in its condition, and until when: reads on after the condition's word.
+    Empty when there is nothing to say.
+    """
     lane = account.lane
     if lane is None:
         return "its queue belongs to another replica"
     parts = [_breaker(lane, now)] if lane.breaker != "closed" else []
     if lane.not_before_at is not None and lane.not_before_at > now:
         at = moment(lane.not_before_at, now)
-        parts.append(f"the vendor asked to wait until {at}, {span(lane.not_before_at - now)} more")
+        parts.append(f"until {at}, {span(lane.not_before_at - now)} more: the vendor asked for it")
     if lane.expires_in is not None and lane.expires_in < EXPIRY_NEAR:
         parts.append(f"the oldest delivery expires in {span(lane.expires_in)}")
     parts += _settings_say(account)
@@ -90,9 +101,9 @@ def _settings_say(account: AccountStatus) -> list[str]:
 
 
 def _breaker(lane: LaneStatus, now: float) -> str:
-    since = "" if lane.since_at is None else f" since {moment(lane.since_at, now)}"
+    since = "" if lane.since_at is None else f"since {moment(lane.since_at, now)} "
     code = f" (code {lane.code})" if lane.code else ""
-    text = f"breaker {lane.breaker}{since} because {lane.reason or 'requests failed'}{code}"
+    text = f"{since}because {lane.reason or 'requests failed'}{code}"
     if lane.until_at is not None and lane.until_at > now:
         text += f", next probe in {span(lane.until_at - now)}"
     return text
@@ -113,10 +124,7 @@ def accounts_line(accounts: Sequence[AccountStatus], now: float) -> str:
     if not accounts:
         return "No accounts in the settings."
     found = Counter(condition(account, now) for account in accounts)
-    groups = [(found[Condition.DELIVERING], "delivering"), (found[Condition.IDLE], "idle")]
-    groups += [(found[which], which.value) for which in (Condition.EXPIRING, Condition.TEST)]
-    groups += [(found[Condition.PAUSED], "paused"), (found[Condition.DRAINING], "draining")]
-    groups += [(found[Condition.ELSEWHERE], "elsewhere")]
+    groups = [(found[which], word) for which, word in _GROUPS]
     waiting = sum(found[which] for which in _WAITING)
     said = [(n, word) for n, word in (*groups, (waiting, "waiting")) if n]
     first, *others = said
@@ -129,7 +137,10 @@ def accounts_line(accounts: Sequence[AccountStatus], now: float) -> str:
 def _reasons(accounts: Sequence[AccountStatus], now: float) -> str:
     waiting = [account for account in accounts if condition(account, now) in _WAITING]
     if len(waiting) <= NAMED:
-        return "; ".join(f"{account.name}, {explain(account, now)}" for account in waiting)
+        return "; ".join(
+            f"{account.name}, {condition(account, now)} {explain(account, now)}"
+            for account in waiting
+        )
     kinds = Counter(condition(account, now) for account in waiting)
     return ", ".join(f"{count(n)} {kind}" for kind, n in sorted(kinds.items(), key=_by_urgency))
 

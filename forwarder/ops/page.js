@@ -1,7 +1,6 @@
 "use strict";
 (() => {
   const form = document.getElementById("pick");
-  const fresh = document.getElementById("fresh");
   const address = () => "?" + new URLSearchParams(new FormData(form)).toString();
   let asked = 0;
   async function refresh() {
@@ -11,8 +10,9 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine !== asked) return;
-      document.getElementById("live").replaceWith(next.getElementById("live"));
-      fresh.textContent = next.getElementById("fresh").textContent;
+      for (const part of document.querySelectorAll("[data-live]")) {
+        part.replaceChildren(...next.getElementById(part.id).childNodes);
+      }
       document.body.classList.remove("stale");
     } catch {
       document.body.classList.add("stale");

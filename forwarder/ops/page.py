@@ -61,27 +61,19 @@ def render(status: Status, view: View) -> str:
         '<meta name="color-scheme" content="light dark"><title>forwarder</title>'
         '<noscript><meta http-equiv="refresh" content="10"></noscript>'
         f"<style>{_STYLE}</style></head><body>"
-        f"{_form(status, view)}"
-        f'<main id="live">{_live(status, view)}</main>'
+        f'<header><strong>forwarder</strong><span id="fresh" data-live>'
+        f"{moment(status.at, status.at)}</span></header>"
+        f'<div id="top" data-live>{_banner(status)}{_figures(status)}</div>'
+        f'<main><section class="accounts">{_form(view)}'
+        f'<div id="rows" data-live>{_accounts(status, _chosen(status, view))}</div></section>'
+        f'<div id="rest" data-live class="side">{_rest(status)}</div></main>'
+        f'<footer id="foot" data-live>{_footer(status)}</footer>'
         f"<script>{_SCRIPT}</script></body></html>"
     )
 
 
-def _live(status: Status, view: View) -> str:
-    chosen = _chosen(status, view)
-    return "".join(
-        (
-            _banner(status),
-            _figures(status),
-            _accounts(status, chosen),
-            '<div class="side">',
-            _router(status),
-            _retries(status),
-            _dead_letters(status),
-            "</div>",
-            _footer(status),
-        )
-    )
+def _rest(status: Status) -> str:
+    return f"{_router(status)}{_retries(status)}{_dead_letters(status)}"
 
 
 def _chosen(status: Status, view: View) -> list[AccountStatus]:
@@ -109,15 +101,14 @@ def _order(account: AccountStatus, now: float, sort: str) -> tuple[float, float,
 
 
 # -- top ------------------------------------------------------------------------------------
-def _form(status: Status, view: View) -> str:
+def _form(view: View) -> str:
     return (
-        '<form method="get" action="" id="pick"><strong class="brand">forwarder</strong>'
+        '<form method="get" action="" id="pick"><h2>Accounts</h2>'
         f'<input type="search" name="q" value="{escape(view.search)}" placeholder="account or '
         'destination" aria-label="search accounts">'
         f"{_menu('show', 'accounts shown', _SHOWN, view.show)}"
         f"{_menu('sort', 'order of accounts', _ORDERS, view.sort)}"
-        '<button type="submit">Show</button>'
-        f'<span id="fresh">{moment(status.at, status.at)}</span></form>'
+        '<button type="submit">Show</button></form>'
     )
 
 
@@ -169,14 +160,12 @@ _COLUMNS: Final = (
 
 
 def _accounts(status: Status, chosen: list[AccountStatus]) -> str:
-    total = len(status.accounts)
-    shown = "" if len(chosen) == total else f" {count(len(chosen))} of"
     heads = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in _COLUMNS)
     rows = "".join(_row(account, status.at) for account in chosen)
-    empty = "" if chosen else '<p class="none">No account fits.</p>'
+    total = f"{count(len(chosen))} of {plural(len(status.accounts), 'account')}"
     return (
-        f'<section class="accounts"><h2>Accounts <small>{shown} {count(total)}</small></h2>'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{empty}</section>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        f'<p class="total">{total}</p>'
     )
 
 
@@ -250,7 +239,7 @@ def sparkline(points: Iterable[int]) -> str:
     return (
         f'<svg class="spark" viewBox="0 0 {len(values)} 20" preserveAspectRatio="none" role="img" '
         f'aria-label="{label}"><title>{label}</title><path d="{bars}"/></svg>'
-        f'<small class="peak">{count(top)}/min</small>'
+        f'<small class="peak">peak {count(top)}/min</small>'
     )
 
 
@@ -311,8 +300,8 @@ def _section(title: Literal["Router", "Retries", "Dead letters, last hour"], con
 def _footer(status: Status) -> str:
     ready = "ready" if status.ready else "not ready"
     return (
-        f'<footer data-at="{moment(status.at, status.at)}">Version {escape(status.version)}, '
-        f"settings {escape(status.config_hash)}, up for {span(status.at - status.started_at)}, "
-        f"{ready}. This replica only; <code>forwarder status</code> sees all. "
-        '<a href="status">JSON</a> <a href="metrics">metrics</a></footer>'
+        f"Version {escape(status.version)}, settings {escape(status.config_hash)}, up for "
+        f"{span(status.at - status.started_at)}, {ready}. This replica only; "
+        "<code>forwarder status</code> sees all. "
+        '<a href="status">JSON</a> <a href="metrics">metrics</a>'
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,9 @@ from pydantic import (
     model_validator,
 )
 
-_FORMS = "a secret is {file: PATH}, {env: NAME}, or the value itself as text"
+_MAX_SECRET: Final = 64 << 10
+_POLL_SECONDS: Final = 2.0
+_FORMS: Final = "a secret is {file: PATH}, {env: NAME}, or the value itself as text"
 
 
 def _beside_settings(path: Path, info: ValidationInfo) -> Path:
@@ -58,3 +60,136 @@ class Credential:
     version: int
     secrets: Mapping[str, str] = field(repr=False)
     loaded_at: float = 0.0
+
+
+class SecretProblem(NamedTuple):
+    """A secret that cannot be read: the ``field`` of the settings, and why. Never its text."""
+
+    field: str
+    rule: str
+
+
+class Reading(NamedTuple):
+    """``credential`` is ``None`` only where no complete one was ever read."""
+
+    credential: Credential | None
+    problems: tuple[SecretProblem, ...]
+
+
+class Unreadable(ValueError):
+    """Why a source yields no secret. No part of the secret stands in the text."""
+
+
+def read_secret(source: SecretSource, environ: Mapping[str, str]) -> str:
+    """The secret, without the line break that files end with. Raises ``Unreadable``."""
+    if source.value is not None:
+        return _usable(source.value.get_secret_value(), "the value")
+    if source.env is not None:
+        if source.env not in environ:
+            raise Unreadable(f"the environment variable {source.env} is not set")
+        return _usable(environ[source.env], f"the environment variable {source.env}")
+    assert source.file is not None
+    return _usable(_read_file(source.file), f"the file {source.file}")
+
+
+def _read_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_SECRET + 1).decode()
+    except OSError as error:
+        raise Unreadable(f"the file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"the file {path} is not UTF-8 text") from None
+
+
+def _usable(text: str, origin: str) -> str:
+    secret = text.rstrip("\r\n")
+    if not secret.strip():
+        raise Unreadable(f"{origin} is empty")
+    if len(secret) > _MAX_SECRET:
+        raise Unreadable(f"{origin} is longer than {_MAX_SECRET} characters, so no secret")
+    if not secret.isprintable():
+        raise Unreadable(f"{origin} holds a line break or another control character")
+    return secret
+
+
+def read_credential(
+    sources: Mapping[str, SecretSource],
+    now: float,
+    previous: Credential | None,
+    environ: Mapping[str, str],
+) -> Reading:
+    """The account's secrets as they are now. What is empty or unreadable keeps its previous
+    secret and is a problem; ``previous`` itself comes back when nothing changed.
+    """
+    secrets: dict[str, str] = {}
+    problems: list[SecretProblem] = []
+    for field_name, source in sources.items():
+        try:
+            secrets[field_name] = read_secret(source, environ)
+        except Unreadable as error:
+            problems.append(SecretProblem(field_name, str(error)))
+            if previous is not None and field_name in previous.secrets:
+                secrets[field_name] = previous.secrets[field_name]
+    if len(secrets) < len(sources):
+        return Reading(None, tuple(problems))
+    if previous is not None and previous.secrets == secrets:
+        return Reading(previous, tuple(problems))
+    version = previous.version + 1 if previous else 1
+    return Reading(Credential(version, secrets, now), tuple(problems))
+
+
+class CredentialChange(NamedTuple):
+    """What became of one account's secrets: a new ``credential``, or problems that are new."""
+
+    account: str
+    credential: Credential | None
+    problems: tuple[SecretProblem, ...]
+
+
+class CredentialWatch:
+    """Reads every account's secrets, and again whenever ``check`` is called.
+
+    Contents are compared, not times: the files are small, and a mounted Kubernetes secret changes
+    by a swapped symlink.
+    """
+
+    def __init__(
+        self, accounts: Mapping[str, Mapping[str, SecretSource]], environ: Mapping[str, str]
+    ) -> None:
+        self._sources = accounts
+        self._environ = environ
+        self._readings: dict[str, Reading] = {}
+
+    def __repr__(self) -> str:
+        return f"CredentialWatch({len(self.credentials())} of {len(self._sources)} readable)"
+
+    def credentials(self) -> dict[str, Credential]:
+        """The newest credential of every account that has one."""
+        read = {name: reading.credential for name, reading in self._readings.items()}
+        return {name: credential for name, credential in read.items() if credential is not None}
+
+    def check(self, now: float) -> list[CredentialChange]:
+        """Read everything; what differs from the last call. A problem is told once."""
+        changes: list[CredentialChange] = []
+        for name, sources in self._sources.items():
+            before = self._readings.get(name, Reading(None, ()))
+            after = read_credential(sources, now, before.credential, self._environ)
+            self._readings[name] = after
+            new = after.credential if after.credential is not before.credential else None
+            told = tuple(p for p in after.problems if p not in before.problems)
+            if new is not None or told:
+                changes.append(CredentialChange(name, new, told))
+        return changes
+
+    async def run(
+        self,
+        on_change: Callable[[CredentialChange], None],
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """Check for ever, often enough that a change is seen within 5 s. Cancel to end."""
+        while True:
+            await sleep(_POLL_SECONDS)
+            for change in self.check(clock()):
+                on_change(change)

@@ -154,14 +154,20 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
     )
     assert told(text) == [
         "settings.yaml:2 kafka.group_ip: unknown key (did you mean group_id?)",
-        "settings.yaml:3 kafka.security_protocol: must be PLAINTEXT, SSL, SASL_PLAINTEXT or "
-        "SASL_SSL (did you mean SSL?)",
-        "settings.yaml:4 delivery.request_timeout: a duration is a number and a unit: "
-        "500ms 20s 5m 24h 28d",
+        (
+            "settings.yaml:3 kafka.security_protocol: must be PLAINTEXT, SSL, SASL_PLAINTEXT or "
+            "SASL_SSL (did you mean SSL?)"
+        ),
+        (
+            "settings.yaml:4 delivery.request_timeout: a duration is a number and a unit: "
+            "500ms 20s 5m 24h 28d"
+        ),
         "settings.yaml:6 accounts.one.event_source: is required (add `event_source: ...`)",
         "settings.yaml:9 accounts.one.event_sorce: unknown key (did you mean event_source?)",
-        "settings.yaml:13 accounts.two.destination: no destination has this name "
-        "(did you mean tiktok?)",
+        (
+            "settings.yaml:13 accounts.two.destination: no destination has this name "
+            "(did you mean tiktok?)"
+        ),
         "settings.yaml:14 unruoted: unknown key (did you mean unrouted?)",
     ]
 
@@ -184,13 +190,17 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
         ),
         (
             "accounts: []",
-            ":1 accounts: must be a block of `key: value` lines "
-            "(indent the lines that belong to it)",
+            (
+                ":1 accounts: must be a block of `key: value` lines "
+                "(indent the lines that belong to it)"
+            ),
         ),
         (
             "accounts: {one: }",
-            ":1 accounts.one: must be a block of `key: value` lines "
-            "(indent the lines that belong to it)",
+            (
+                ":1 accounts.one: must be a block of `key: value` lines "
+                "(indent the lines that belong to it)"
+            ),
         ),
         (
             "accounts: {one: {}}",
@@ -226,13 +236,18 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
         ),
         (
             "advertisers: {acme: {phone_region: UK}}",
-            ":1 advertisers.acme.phone_region: must be a two-letter country code such as US or DE "
-            "(the United Kingdom is GB)",
+            (
+                ":1 advertisers.acme.phone_region: must be a two-letter country code such as US "
+                "or DE "
+                "(the United Kingdom is GB)"
+            ),
         ),
         (
             "consent: {require: [ad_stoarge]}",
-            ":1 consent.require.0: must be ad_storage, ad_user_data or ad_personalization "
-            "(did you mean ad_storage?)",
+            (
+                ":1 consent.require.0: must be ad_storage, ad_user_data or ad_personalization "
+                "(did you mean ad_storage?)"
+            ),
         ),
         (
             "consent: {require: ad_storage}",
@@ -244,38 +259,53 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
         ),
         (
             "budgets: {app: {requests: 4, per: 60s}}",
-            ":1 budgets.app: 4 requests less the margin of 0.02 can never send "
-            "(at least 5 requests; for the same rate lengthen per as well)",
+            (
+                ":1 budgets.app: 4 requests less the margin of 0.02 can never send "
+                "(at least 5 requests; for the same rate lengthen per as well)"
+            ),
         ),
         (
             "kafka: {events_topic: conversions.dlq}",
-            ":1 kafka.events_topic: conversions.dlq is the dead-letter topic "
-            "(choose another events_topic or topic_prefix)",
+            (
+                ":1 kafka.events_topic: conversions.dlq is the dead-letter topic "
+                "(choose another events_topic or topic_prefix)"
+            ),
         ),
         (
             "kafka: {settlements_topic: conversions}",
-            ":1 kafka.settlements_topic: conversions is the events topic "
-            "(choose another settlements_topic)",
+            (
+                ":1 kafka.settlements_topic: conversions is the events topic "
+                "(choose another settlements_topic)"
+            ),
         ),
         (
             "kafka: {ssl_cafile: ca.pem}",
-            ":1 kafka.ssl_cafile: means nothing with security_protocol PLAINTEXT "
-            "(set security_protocol to SSL or SASL_SSL, or remove it)",
+            (
+                ":1 kafka.ssl_cafile: means nothing with security_protocol PLAINTEXT "
+                "(set security_protocol to SSL or SASL_SSL, or remove it)"
+            ),
         ),
         (
             "kafka: {security_protocol: SSL, ssl_certfile: c.pem}",
-            ":1 kafka.ssl_keyfile: a client certificate needs both ssl_certfile and ssl_keyfile "
-            "(add `ssl_keyfile: ...`)",
+            (
+                ":1 kafka.ssl_keyfile: a client certificate needs both ssl_certfile and "
+                "ssl_keyfile "
+                "(add `ssl_keyfile: ...`)"
+            ),
         ),
         (
             "kafka: {sasl_username: me}",
-            ":1 kafka.sasl_username: means nothing with security_protocol PLAINTEXT "
-            "(set security_protocol to SASL_SSL, or remove it)",
+            (
+                ":1 kafka.sasl_username: means nothing with security_protocol PLAINTEXT "
+                "(set security_protocol to SASL_SSL, or remove it)"
+            ),
         ),
         (
             "kafka: {security_protocol: SASL_SSL, sasl_username: me, sasl_password: x}",
-            ":1 kafka.sasl_mechanism: is required with security_protocol SASL_SSL "
-            "(add `sasl_mechanism: ...`)",
+            (
+                ":1 kafka.sasl_mechanism: is required with security_protocol SASL_SSL "
+                "(add `sasl_mechanism: ...`)"
+            ),
         ),
         (
             "kafka: {sasl_password: {fiel: x}}",
@@ -283,8 +313,11 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
         ),
         (
             "kafka: {sasl_password: {file: x, env: Y}}",
-            ":1 kafka.sasl_password: a secret is {file: PATH}, {env: NAME}, or the value itself "
-            "as text",
+            (
+                ":1 kafka.sasl_password: a secret is {file: PATH}, {env: NAME}, or the value "
+                "itself "
+                "as text"
+            ),
         ),
     ],
 )
@@ -307,8 +340,10 @@ def test_one_mistake_outside_the_accounts(told: Told, text: str, problem: str) -
         ("batch: {event: 5}", "batch.event: unknown key (did you mean events?)"),
         (
             "budgets: [{requests: 3, per: 1h}]",
-            "budgets.0: 3 requests less the margin of 0.02 can never send "
-            "(at least 5 requests; for the same rate lengthen per as well)",
+            (
+                "budgets.0: 3 requests less the margin of 0.02 can never send "
+                "(at least 5 requests; for the same rate lengthen per as well)"
+            ),
         ),
         (
             "max_event_age: 28",
@@ -349,8 +384,10 @@ def test_named_budgets_must_exist_once_and_have_one_destination(told: Told) -> N
         one=PIXEL + "budgets: [app, app]", two=thrad, three=PIXEL + "budgets: [ap]"
     )
     assert told(text) == [
-        "settings.yaml:2 budgets.app: is shared by accounts of thrad and tiktok "
-        "(a named budget has one destination; make one for each)",
+        (
+            "settings.yaml:2 budgets.app: is shared by accounts of thrad and tiktok "
+            "(a named budget has one destination; make one for each)"
+        ),
         "settings.yaml:10 accounts.one.budgets: lists app twice (keep one of them)",
         "settings.yaml:22 accounts.three.budgets.0: no budget is called ap (did you mean app?)",
     ]
@@ -371,8 +408,11 @@ def test_a_destination_without_batches_takes_no_batch(told: Told) -> None:
 def test_topics_may_not_meet(told: Told) -> None:
     text = "kafka:\n  events_topic: conversions.queue.one\n" + accounts(one=PIXEL)
     assert told(text) == [
-        "settings.yaml:2 kafka.events_topic: conversions.queue.one is account one's queue topic "
-        "(choose another events_topic or topic_prefix)"
+        (
+            "settings.yaml:2 kafka.events_topic: conversions.queue.one is account one's "
+            "queue topic "
+            "(choose another events_topic or topic_prefix)"
+        )
     ]
 
 

@@ -49,18 +49,25 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         (b"kafka: \x00", "settings.yaml: is not UTF-8 text (save it as plain UTF-8 YAML)"),
         (
             "kafka:\n\tgroup_id: x",
-            "settings.yaml:2: is not valid YAML: found character '\\t' that cannot start any token "
-            "(indent with spaces, not tabs)",
+            (
+                "settings.yaml:2: is not valid YAML: found character '\\t' that cannot start any "
+                "token "
+                "(indent with spaces, not tabs)"
+            ),
         ),
         (
             "kafka: {group_id: x\nops: y",
-            "settings.yaml:2: is not valid YAML: expected ',' or '}', but got ':' "
-            "(check the indentation and quotes there)",
+            (
+                "settings.yaml:2: is not valid YAML: expected ',' or '}', but got ':' "
+                "(check the indentation and quotes there)"
+            ),
         ),
         (
             "kafka: {}\n---\nops: {}",
-            "settings.yaml:2: is not valid YAML: but found another document "
-            "(keep one document a file, without further --- lines)",
+            (
+                "settings.yaml:2: is not valid YAML: but found another document "
+                "(keep one document a file, without further --- lines)"
+            ),
         ),
         ("- a", "settings.yaml:1: must be a block of `key: value` lines (start with `kafka:`)"),
         (
@@ -69,17 +76,24 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         ),
         (
             "kafka: {group_id: a}\nops: {}\nkafka: {}",
-            "settings.yaml:3 kafka: the same key twice, first at settings.yaml:1 (keep one of them)",
+            (
+                "settings.yaml:3 kafka: the same key twice, first at settings.yaml:1 "
+                "(keep one of them)"
+            ),
         ),
         (
             "kafka:\n  group_id: a\n  group_id: a",
-            "settings.yaml:3 kafka.group_id: the same key twice, first at settings.yaml:2 "
-            "(keep one of them)",
+            (
+                "settings.yaml:3 kafka.group_id: the same key twice, first at settings.yaml:2 "
+                "(keep one of them)"
+            ),
         ),
         (
             "kafka: &k\n  group_id: *k",
-            "settings.yaml:1 kafka.group_id: an anchor cannot hold an alias to itself "
-            "(write it out)",
+            (
+                "settings.yaml:1 kafka.group_id: an anchor cannot hold an alias to itself "
+                "(write it out)"
+            ),
         ),
         (
             "kafka:\n  group_id: !secret x",
@@ -87,8 +101,10 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         ),
         (
             "kafka: &k {}\nops:\n  <<: *k",
-            "settings.yaml:3 ops.<<: merge keys are not supported "
-            "(defaults for all accounts of a destination go under destinations.<name>)",
+            (
+                "settings.yaml:3 ops.<<: merge keys are not supported "
+                "(defaults for all accounts of a destination go under destinations.<name>)"
+            ),
         ),
         ("kafka:\n  [a]: b", "settings.yaml:2 kafka: a key must be plain text (quote it)"),
     ],
@@ -222,8 +238,10 @@ def test_a_variable_that_a_secret_names_is_known(tmp_path: Path) -> None:
         ("FORWARDER_ZZZZZZ", "no setting has this name (unset it, or give it another prefix)"),
         (
             "FORWARDER_ACCOUNTS__ONE__STATE",
-            "accounts cannot be set from the environment "
-            "(settings of accounts stand in the file; a secret there may be {env: NAME})",
+            (
+                "accounts cannot be set from the environment "
+                "(settings of accounts stand in the file; a secret there may be {env: NAME})"
+            ),
         ),
         (
             "FORWARDER_CONSENT__REQUIRE",
@@ -238,7 +256,9 @@ def test_an_unknown_variable(tmp_path: Path, name: str, problem: str) -> None:
 def test_a_wrong_value_from_the_environment_is_placed_there(tmp_path: Path) -> None:
     environ = {"FORWARDER_DELIVERY__MEMORY": "lots", "FORWARDER_OPS__LOG_LEVEL": "trace"}
     assert problems(file(tmp_path, "delivery: {memory: 1MiB}"), environ) == [
-        "environment FORWARDER_DELIVERY__MEMORY delivery.memory: "
-        "a size is a whole number and a unit: 256KiB 1MiB",
+        (
+            "environment FORWARDER_DELIVERY__MEMORY delivery.memory: "
+            "a size is a whole number and a unit: 256KiB 1MiB"
+        ),
         "environment FORWARDER_OPS__LOG_LEVEL ops.log_level: must be debug, info, warning or error",
     ]

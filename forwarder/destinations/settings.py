@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from forwarder.consent import ConsentPolicy
 from forwarder.credentials import SecretSource
+from forwarder.names import canonical
 from forwarder.units import Duration, Size
+
+
+def _absolute(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("must be an absolute URL; write it as https://example.com/path")
+    return url
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(_absolute(url))
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("must be scheme, host and path only; remove query, fragment and user")
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_absolute)]
+"""An absolute http(s) URL."""
+BaseUrl = Annotated[str, AfterValidator(_base)]
+"""What the vendor's paths are appended to; kept without a slash at its end."""
+Text = Annotated[str, Field(min_length=1)]
+Sources = Annotated[tuple[Literal["web", "app", "offline", "crm"], ...], Field(min_length=1)]
+"""The sources of events that an account takes."""
 
 
 class SettingsModel(BaseModel):
@@ -38,8 +68,19 @@ class EventSettings(SettingsModel):
 
     only: tuple[str, ...] = ()
     except_: tuple[str, ...] = Field(default=(), alias="except")
-    names: dict[str, str] = Field(default_factory=dict)
+    names: dict[str, Text] = Field(default_factory=dict)
     custom: Literal["skip", "pass"] | None = None
+
+    @field_validator("only", "except_", "names")
+    @classmethod
+    def _distinct(cls, keys: Iterable[str]) -> Iterable[str]:
+        """Names are compared by what they are read as, so two that are read alike are one."""
+        seen: dict[str, str] = {}
+        for key in keys:
+            first = seen.setdefault(canonical(key), key)
+            if first is not key:
+                raise ValueError(f"{first} and {key} are read as one event name; keep one")
+        return keys
 
 
 class AccountSettings(SettingsModel):
@@ -57,7 +98,7 @@ class AccountSettings(SettingsModel):
     concurrency: int = Field(gt=0)
     batch: BatchSettings = BatchSettings()
     max_event_age: Duration = Field(gt=0)
-    base_url: str
+    base_url: BaseUrl
 
     def secrets(self) -> dict[str, SecretSource]:
         """The secret fields that are set, by name."""

@@ -1,0 +1,129 @@
+"""Reading answers: what all vendors' answers have in common. Nothing here raises, whatever a body
+or header holds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from forwarder.destinations.contract import Reading, Verdict
+from forwarder.http.port import HttpAnswer
+
+MAX_MESSAGE = 256
+MAX_WAIT = 3600.0
+"""Seconds. The longest ``Retry-After`` that is believed: the longest window of any vendor."""
+_MAX_READ = 2048  # characters of a message that are looked at
+
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"""(?<![A-Za-z0-9])(["'`]).*?(?:\1(?![A-Za-z0-9])|$)"""), '"…"'),
+    (re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)[?#]\S*"), r"\1\2"),
+    (re.compile(r"\S*(?:@|%40)\S*"), "…"),
+    (re.compile(r"(?i)\b(bearer|token|key|secret|signature)(\s*[=:]\s*|\s+)(?=\S*\d)\S+"), r"\1 …"),
+    (re.compile(r"(?i)(?<![0-9a-z:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![0-9a-z:])"), "…"),
+    (re.compile(r"(?<![A-Za-z0-9_])\+?\(?\d(?:[\s().-]{0,2}\d){6,}"), "…"),
+    (re.compile(r"(?=[A-Za-z_-]*\d)[A-Za-z0-9_+/=-]{16,}"), "…"),
+    (re.compile(r"[A-Za-z0-9_+/=-]{40,}"), "…"),
+)
+
+
+def scrub(message: object) -> str:
+    """A vendor's words without what could be a credential or a person's: e-mail addresses, numbers
+    as long as a phone's, digests, tokens, IP addresses, quoted values, queries of URLs. One line,
+    at most 256 bytes.
+    """
+    if not isinstance(message, str):
+        return ""
+    text = " ".join(_readable(message[: _MAX_READ + 1]).split())
+    if len(message) > _MAX_READ:
+        text = text.rpartition(" ")[0]  # the last word may be cut, and so look harmless
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return _cut(text)
+
+
+def _readable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _cut(text: str) -> str:
+    return text.encode("utf-8", "ignore")[:MAX_MESSAGE].decode("utf-8", "ignore")
+
+
+def parsed(body: bytes) -> object:
+    """The JSON value in a body; ``None`` where there is none."""
+    try:
+        value: object = orjson.loads(body)
+    except ValueError:
+        return None
+    return value
+
+
+def fields(value: object) -> Mapping[str, object]:
+    """A JSON object, empty where the vendor sent something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(body: bytes) -> str:
+    """A body as words, for vendors that answer in plain text."""
+    return body[: _MAX_READ * 4].decode("utf-8", "replace")
+
+
+def retry_after(answer: HttpAnswer, now: float) -> float | None:
+    """Seconds that ``Retry-After`` asks for, as a number or as a date; at most an hour."""
+    value = answer.headers.get("retry-after", "")[:64].strip()
+    seconds = _seconds(value, now)
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    return min(max(seconds, 0.0), MAX_WAIT)
+
+
+def _seconds(value: str, now: float) -> float | None:
+    if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def token(value: object, at_most: int = 128) -> str | None:
+    """A vendor's id or error name, if it is one: a short word that may stand in logs."""
+    if isinstance(value, str) and len(value) <= at_most and _TOKEN.fullmatch(value):
+        return value
+    return None
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+_CREDENTIAL = frozenset({401, 402, 403})
+_REJECTED = frozenset({400, 404, 422})
+_THROTTLED = 429
+_TOO_LARGE = 413
+
+
+def by_status(
+    answer: HttpAnswer, now: float, *, code: str = "", message: str = "", id_: str | None = None
+) -> Reading:
+    """What a status means where the vendor says nothing more exact (design, *verdict*)."""
+    status = answer.status
+    verdict = Verdict.TRANSIENT
+    if status == _THROTTLED:
+        verdict = Verdict.THROTTLED
+    elif status in _CREDENTIAL:
+        verdict = Verdict.MISCONFIGURED
+    elif status in _REJECTED or status == _TOO_LARGE:
+        verdict = Verdict.REJECTED
+    return Reading(
+        verdict,
+        code=code or str(status),
+        message=message,
+        request_id=id_,
+        retry_after=retry_after(answer, now),
+        split=status == _TOO_LARGE,
+    )

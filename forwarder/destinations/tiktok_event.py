@@ -1,0 +1,330 @@
+"""One event as TikTok's ``data[]`` takes it: ``mapping.md`` section 2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from forwarder.destinations.contract import Rejected
+from forwarder.destinations.tiktok_names import CURRENCIES
+from forwarder.destinations.values import filled, host, number, query_value, whole
+from forwarder.event import Attribution, ConversionEvent, Item, Scalar, User
+from forwarder.normal import geo, hashed, is_digest, name, zip_code
+
+Block = dict[str, object]
+
+_ATT_STATUSES = frozenset(
+    {"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"}
+)
+_MAX_ITEMS = 500
+MAPPED_PROPERTIES = frozenset(
+    {
+        "content_ids",
+        "contents",
+        "content_type",
+        "currency",
+        "value",
+        "num_items",
+        "search_string",
+        "description",
+        "order_id",
+        "shop_id",
+        "customer_type",
+        "query",  # the older name of search_string: never sent
+    }
+)
+"""Keys of ``properties`` with a meaning of their own: no custom property goes there."""
+_INTEGERS = range(-(1 << 63), 1 << 63)  # what a JSON number surely holds
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What of an account's settings the event's JSON depends on."""
+
+    page_url: str | None
+    app_id: str | None
+    shop_id: str | None
+    content_type: str
+    lower_external_id: bool
+    drop_unlisted_value: bool
+    pass_properties: tuple[str, ...]
+
+
+def ttclid(event: ConversionEvent) -> str | None:
+    """The click id: the event's own, else of the page's URL, else of its own site's referrer."""
+    given = event.click_ids.get("ttclid")
+    if given:
+        return given
+    url, referrer = event.page.url, event.page.referrer
+    found = query_value(url, "ttclid")
+    if found or url is None or referrer is None or "ttclid=" not in referrer:
+        return found
+    return query_value(referrer, "ttclid") if host(referrer) == host(url) else None
+
+
+def _ip_and_agent(user: User) -> bool:
+    return bool(user.ip and user.user_agent)
+
+
+def _web_matches(event: ConversionEvent) -> bool:
+    user = event.user
+    return bool(
+        user.emails
+        or user.external_ids
+        or event.click_ids.get("ttp")
+        or _ip_and_agent(user)
+        or ttclid(event)
+        or user.phones
+    )
+
+
+def _app_matches(event: ConversionEvent) -> bool:
+    user = event.user
+    return bool(
+        user.emails
+        or user.idfa
+        or user.gaid
+        or user.idfv
+        or event.attribution.callback
+        or _ip_and_agent(user)
+        or user.phones
+    )
+
+
+def _offline_matches(event: ConversionEvent) -> bool:
+    return bool(event.user.emails or event.user.phones)
+
+
+def _crm_matches(_: ConversionEvent) -> bool:
+    return True  # the lead id is the key; without one the event is rejected, not skipped
+
+
+MATCHES: Mapping[str, Callable[[ConversionEvent], bool]] = {
+    "web": _web_matches,
+    "app": _app_matches,
+    "offline": _offline_matches,
+    "crm": _crm_matches,
+}
+"""Whether an event holds a key that TikTok can match, by source. Phone last: it costs most."""
+
+
+def _hash(form: str | None) -> str | None:
+    return hashed(form) if form else None
+
+
+def _hashes(forms: Iterable[str]) -> str | list[str] | None:
+    digests = list(dict.fromkeys(map(hashed, forms)))
+    return digests[0] if len(digests) == 1 else digests or None
+
+
+def _external_ids(user: User, defaults: Defaults) -> str | list[str] | None:
+    ids: Sequence[str] = user.external_ids
+    return _hashes(map(str.lower, ids) if defaults.lower_external_id else ids)
+
+
+def _contact(user: User) -> Block:
+    return {"email": _hashes(user.emails), "phone": _hashes(user.phones)}
+
+
+def _browser(user: User) -> Block:
+    locale = user.locale
+    return {
+        "ip": user.ip,
+        "user_agent": user.user_agent,
+        "locale": locale.replace("_", "-") if locale else None,
+    }
+
+
+def _device_id(value: str | None, case: Callable[[str], str]) -> str | None:
+    if not value:
+        return None
+    return value.lower() if is_digest(value) else case(value)
+
+
+def _share(attribution: Attribution) -> float | None:
+    share = attribution.attribution_share
+    return share if share is not None and 0 <= share <= 1 else None
+
+
+def _web(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
+    url = event.page.url or defaults.page_url
+    if url is None:
+        return Rejected("page_url_missing", "a web event needs page.url or a default_page_url")
+    user = event.user
+    block = {
+        **_contact(user),
+        "external_id": _external_ids(user, defaults),
+        "ttclid": ttclid(event),
+        "ttp": event.click_ids.get("ttp"),
+        **_browser(user),
+        "first_name": _hash(name(user.first_name)) if user.first_name else None,
+        "last_name": _hash(name(user.last_name)) if user.last_name else None,
+        "zip_code": _hash(zip_code(user.zip)) if user.zip else None,
+        "city": geo(user.city) if user.city else None,
+        "state": geo(user.state) if user.state else None,
+        "country": user.country.lower() if user.country else None,
+    }
+    return {
+        "user": filled(block),
+        "page": filled({"url": url, "referrer": event.page.referrer}),
+        "ad": filled({"attribution_share": _share(event.attribution)}),
+    }
+
+
+def _app(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
+    app_id = event.app.app_id or defaults.app_id
+    if app_id is None:
+        return Rejected("app_id_missing", "an app event needs app.app_id or the account's app_id")
+    user = event.user
+    block = {
+        **_contact(user),
+        **_browser(user),
+        "idfa": _device_id(user.idfa, str.upper),
+        "idfv": user.idfv,
+        "gaid": _device_id(user.gaid, str.lower),
+        "att_status": user.att_status if user.att_status in _ATT_STATUSES else None,
+    }
+    app = {"app_id": app_id, "app_name": event.app.name, "app_version": event.app.version}
+    return {"user": filled(block), "app": filled(app), "ad": _ad(event.attribution)}
+
+
+def _ad(attribution: Attribution) -> Block:
+    return filled(
+        {
+            "callback": attribution.callback,
+            "campaign_id": attribution.campaign_id,
+            "ad_id": attribution.ad_id,
+            "creative_id": attribution.creative_id,
+            "is_retargeting": attribution.is_retargeting,
+            "attributed": attribution.attributed,
+            "attribution_type": attribution.attribution_type,
+            "attribution_provider": attribution.attribution_provider,
+            "attribution_share": _share(attribution),
+        }
+    )
+
+
+def _offline(event: ConversionEvent, _: Defaults) -> Block | Rejected:
+    return {"user": filled(_contact(event.user))}
+
+
+def _crm(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
+    lead = event.lead
+    if lead.lead_id is None:
+        return Rejected("lead_id_missing", "a crm event needs lead.lead_id")
+    user = {**_contact(event.user), "external_id": _external_ids(event.user, defaults)}
+    source = lead.lead_event_source
+    return {
+        "user": filled(user),
+        "lead": filled({"lead_id": lead.lead_id, "lead_event_source": source}),
+    }
+
+
+_BLOCKS: Mapping[str, Callable[[ConversionEvent, Defaults], Block | Rejected]] = {
+    "web": _web,
+    "app": _app,
+    "offline": _offline,
+    "crm": _crm,
+}
+
+
+def _row(item: Item) -> Block:
+    return filled(
+        {
+            "price": None if item.price is None else number(item.price),
+            "quantity": whole(item.quantity) or None,
+            "content_id": item.item_id,
+            "content_category": item.item_category,
+            "content_name": item.item_name,
+            "brand": item.item_brand,
+        }
+    )
+
+
+def _count(items: Sequence[Item]) -> int | None:
+    """The sum of the quantities, one for each that is missing; ``None`` with a fraction."""
+    total = 0
+    for item in items:
+        quantity = 1 if item.quantity is None else whole(item.quantity)
+        if quantity is None:
+            return None
+        total += quantity
+    return total or None
+
+
+def _contents(items: Sequence[Item], defaults: Defaults) -> Block:
+    rows = [row for row in map(_row, items[:_MAX_ITEMS]) if row]
+    if not rows:
+        return {}
+    ids = dict.fromkeys(item.item_id for item in items[:_MAX_ITEMS] if item.item_id)
+    return {
+        "content_type": defaults.content_type,
+        "content_ids": list(ids) or None,
+        "contents": rows,
+        "num_items": _count(items[:_MAX_ITEMS]),
+    }
+
+
+def _custom(properties: Mapping[str, Scalar], names: Sequence[str]) -> Block:
+    if not names or not properties:
+        return {}
+    return {n: value for n in names if _usable(value := properties.get(n))}
+
+
+def _usable(value: Scalar | None) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is not None and value in _INTEGERS
+
+
+def _money(event: ConversionEvent, defaults: Defaults) -> tuple[str, Decimal | None] | Rejected:
+    currency = event.currency or ""
+    if not currency or currency in CURRENCIES:
+        return currency, event.value
+    if defaults.drop_unlisted_value:
+        return "", None
+    return Rejected("currency_unlisted", f"TikTok does not list {currency}")
+
+
+def data(
+    event: ConversionEvent,
+    name_: str,
+    source: str,
+    limited: bool | None,
+    defaults: Defaults,
+) -> Block | Rejected:
+    """The event for an account of ``source``, under TikTok's name for it."""
+    blocks = _BLOCKS[source](event, defaults)
+    if isinstance(blocks, Rejected):
+        return blocks
+    money = _money(event, defaults)
+    if isinstance(money, Rejected):
+        return money
+    currency, value = money
+    with_person = source in ("web", "app")
+    properties = {
+        "currency": currency,
+        "value": None if value is None else number(value),
+        **(_contents(event.items, defaults) if event.items else {}),
+        "search_string": event.search_term,
+        "description": event.description,
+        "order_id": event.order_id,
+        "shop_id": event.shop_id or defaults.shop_id,
+        "customer_type": event.customer_type if with_person else None,
+        **_custom(event.properties, defaults.pass_properties),
+    }
+    item: Block = {
+        "event": name_,
+        "event_time": math.floor(event.event_time),
+        "event_id": event.event_id,
+        **{key: block for key, block in blocks.items() if block},
+    }
+    if kept := filled(properties):
+        item["properties"] = kept
+    if with_person and limited is not None:
+        item["limited_data_use"] = limited
+    return item

@@ -1,0 +1,74 @@
+"""Values as vendors' JSON wants them: what several destinations make in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+from forwarder.destinations.contract import Item, Rejected
+from forwarder.normal import blank
+
+_LIMIT = Decimal(10) ** 12
+REDACTED = "redacted"  # what the event's normal form leaves where a URL held an e-mail address
+
+
+def filled(pairs: Mapping[str, object]) -> dict[str, object]:
+    """``pairs`` without those that have nothing to say: a vendor never gets ``null`` or ``""``."""
+    return {key: value for key, value in pairs.items() if value is not None and value != ""}
+
+
+def number(amount: Decimal) -> int | float:
+    """A money form as a JSON number: ``20``, ``249.95``. A float holds its digits, since there are
+    at most 12 before the point and 4 behind it.
+    """
+    whole = int(amount)
+    return whole if whole == amount else float(amount)
+
+
+def money_text(amount: Decimal | None) -> str | None:
+    """A money form as a decimal string: ``249.95``, its digits as they are."""
+    return None if amount is None else format(amount, "f")
+
+
+def whole(quantity: Decimal | None) -> int | None:
+    """A quantity that is a whole number; ``None`` for a fraction, and for what no order holds."""
+    if quantity is None or not 0 <= quantity < _LIMIT:
+        return None
+    count = int(quantity)
+    return count if count == quantity else None
+
+
+def query_value(url: str | None, name: str) -> str | None:
+    """The parameter ``name`` of a URL's query, unless it says nothing."""
+    if url is None or f"{name}=" not in url:
+        return None
+    try:
+        pairs = parse_qsl(urlsplit(url).query)
+    except ValueError:
+        return None
+    found = next((value for key, value in pairs if key == name), None)
+    return None if found is None or found == REDACTED else blank(found)
+
+
+def host(url: str) -> str | None:
+    """The host of a URL, lower-case."""
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def sized(item: Item, room: int) -> Item | Rejected:
+    """``item``, unless it alone is more than the ``room`` bytes of a request."""
+    if len(item.json) <= room:
+        return item
+    return Rejected("request_too_large", "the event alone is larger than a request may be")
+
+
+def scope(*parts: str) -> str:
+    """A digest of what a vendor tells credentials apart by."""
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()

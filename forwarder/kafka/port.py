@@ -31,7 +31,14 @@ class Stale(KafkaProblem):
 
 
 class TooLarge(KafkaProblem):
-    """The record is larger than topic or client allow."""
+    """A record is larger than topic or client allow.
+
+    ``records``: the positions in the call that were refused. All others of it are acknowledged.
+    """
+
+    def __init__(self, text: str, records: Sequence[int] = ()) -> None:
+        super().__init__(text)
+        self.records = tuple(records)
 
 
 class Refused(KafkaProblem):
@@ -85,12 +92,16 @@ class Committed(NamedTuple):
 class Rebalance(Protocol):
     """Told by a consumer about its partitions, in the task that runs the rebalance.
 
-    ``revoked`` runs before the group moves on: what it commits is still this member's. The group
-    waits for it. ``lost`` means that the membership is already over: commits would be stale.
+    ``assigned`` runs at the end of each, with all that this member now has, which may be nothing.
+    Each is followed by one ``revoked`` or one ``lost`` of the same partitions, unless these were
+    none. ``revoked`` runs before the group moves on: what it commits is still this member's. The
+    group waits for it. ``lost`` means that the membership is already over: commits would be stale,
+    others may have the partitions. Nobody tells a member that is cut off from its coordinator.
     """
 
     async def assigned(self, partitions: Collection[TopicPartition]) -> None: ...
     async def revoked(self, partitions: Collection[TopicPartition]) -> None: ...
+    async def lost(self, partitions: Collection[TopicPartition]) -> None: ...
 
 
 class Reader(Protocol):
@@ -113,11 +124,14 @@ class Reader(Protocol):
         """Records of ``partitions`` (``None``: all assigned and not paused), in offset order.
 
         Waits at most about ``timeout`` seconds; may take longer during a rebalance, so run it in a
-        task of its own. An empty collection reads nothing.
+        task of its own. An empty collection reads nothing and waits the time out: that too counts
+        as a poll, without which a member is put out of its group after 5 minutes.
         """
         ...
 
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on from ``offset``. Raises ``Stale`` for a partition that is not assigned."""
+        ...
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         """Commit, and return when the coordinator acknowledged it. Nothing to commit: no call.
@@ -153,7 +167,10 @@ class Consumer(Reader, Protocol):
     def assignment(self) -> frozenset[TopicPartition]: ...
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
-        """Stop fetching. Fetched but unread records are dropped and fetched again on resume."""
+        """Stop fetching. Fetched but unread records are dropped and fetched again on resume.
+
+        Partitions that are not assigned are passed over. A rebalance ends every pause.
+        """
         ...
 
     def resume(self, partitions: Collection[TopicPartition]) -> None: ...
@@ -175,13 +192,13 @@ class Producer(Protocol):
 
         ``partition`` ``None`` spreads over the topic's partitions (by key where there is one).
         Raises ``Unavailable`` ``TooLarge`` ``Refused`` ``Broken``; after an error some of the
-        records may have been written.
+        records may have been written, and after ``Unavailable`` some may still be, later.
         """
         ...
 
 
 class TopicInfo(NamedTuple):
-    """A topic as the cluster has it. ``config`` holds what differs or was asked for."""
+    """A topic as the cluster has it. ``config`` holds every value in force, defaults too."""
 
     name: str
     partitions: int
@@ -190,6 +207,8 @@ class TopicInfo(NamedTuple):
 
 
 class TopicSpec(NamedTuple):
+    """A topic as it should be. ``replication`` -1: the cluster's default."""
+
     name: str
     partitions: int
     replication: int
@@ -206,10 +225,15 @@ class Admin(Protocol):
         """Name and number of partitions of every topic that this principal can see."""
         ...
 
-    async def describe(self, names: Collection[str]) -> Mapping[str, TopicInfo]: ...
+    async def describe(self, names: Collection[str]) -> Mapping[str, TopicInfo]:
+        """Those of ``names`` that exist. Raises ``Refused`` when their settings may not be read."""
+        ...
 
     async def create(self, specs: Sequence[TopicSpec]) -> None:
-        """Create topics; one that exists already is left as it is and is no error."""
+        """Create topics; one that exists already is left as it is and is no error.
+
+        Raises ``Refused``, naming the topics, when this principal may not or a setting is wrong.
+        """
         ...
 
     async def add_partitions(self, topic: str, total: int) -> None: ...

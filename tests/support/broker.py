@@ -55,7 +55,8 @@ class Broker:
 
     ``server_properties`` override the defaults below; ``{port}`` and ``{controller_port}`` in
     their values are replaced. ``format_arguments`` go to the storage tool (``--add-scram``).
-    ``join``: be one more broker of that one's cluster. Data stay in ``directory`` over ``kill`` and ``restart``; a directory made here goes with ``close``.
+    ``join``: be one more broker of that one's cluster. Data stay in ``directory`` over ``kill``
+    and ``restart``; a directory made here goes with ``close``.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Broker:
     ) -> None:
         self.port = free_port()
         self.node = node
-        self._controller_port = join._controller_port if join else free_port()
+        self._controller_port: int = join._controller_port if join else free_port()
         self._joins = join is not None
         self._own_directory = directory is None
         self._directory = directory or Path(tempfile.mkdtemp(prefix="broker-"))

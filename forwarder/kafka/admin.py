@@ -1,0 +1,166 @@
+"""Looking at the cluster and creating topics, with aiokafka."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiokafka import errors
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocol
+
+from forwarder.kafka.connection import Connection, client_options, milliseconds
+from forwarder.kafka.errors import limited, translated
+from forwarder.kafka.port import (
+    Committed,
+    KafkaProblem,
+    Refused,
+    TopicInfo,
+    TopicPartition,
+    TopicSpec,
+)
+from forwarder.kafka.reader import foreign
+
+OK: Final = 0
+EXISTS: Final = 36
+
+
+class _NewTopic(NamedTuple):
+    """aiokafka's own refuses -1, the cluster's default."""
+
+    name: str
+    num_partitions: int
+    replication_factor: int
+    topic_configs: Mapping[str, str]
+    replica_assignments: Mapping[int, Sequence[int]]
+
+
+class AiokafkaAdmin:
+    """``Admin``."""
+
+    def __init__(self, connection: Connection, client_id: str) -> None:
+        self._connection = connection
+        self._inner = AIOKafkaAdminClient(
+            **client_options(connection, client_id),
+            request_timeout_ms=milliseconds(connection.request_timeout),
+        )
+
+    async def start(self) -> None:
+        try:
+            async with self._limited("connecting"):
+                await self._inner.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        async with limited("closing", self._connection.stop_timeout):
+            await self._inner.close()
+
+    async def topics(self) -> Mapping[str, int]:
+        async with self._limited("listing topics"):
+            found = await self._inner.describe_topics()
+        return {
+            topic["topic"]: len(topic["partitions"])
+            for topic in found
+            if topic["error_code"] == OK and not topic["is_internal"]
+        }
+
+    async def describe(self, names: Collection[str]) -> Mapping[str, TopicInfo]:
+        async with self._limited("describing topics"):
+            found = await self._inner.describe_topics()
+            there = [topic for topic in found if topic["topic"] in names]
+            config = await self._config([topic["topic"] for topic in there])
+        return {
+            topic["topic"]: TopicInfo(
+                name=topic["topic"],
+                partitions=len(topic["partitions"]),
+                replication=min((len(part["replicas"]) for part in topic["partitions"]), default=0),
+                config=config[topic["topic"]],
+            )
+            for topic in there
+        }
+
+    async def create(self, specs: Sequence[TopicSpec]) -> None:
+        if not specs:
+            return
+        wanted = [_NewTopic(*spec, replica_assignments={}) for spec in specs]
+        async with self._limited("creating topics"):
+            answer = await self._inner.create_topics(wanted)
+        refused = {
+            name: (code, text)
+            for name, code, text in answer.topic_errors
+            if code not in (OK, EXISTS)
+        }
+        if refused:
+            raise _not_created(refused)
+
+    async def add_partitions(self, topic: str, total: int) -> None:
+        async with self._limited(f"adding partitions to {topic}"):
+            await self._inner.create_partitions({topic: NewPartitions(total)})
+
+    async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
+        async with self._limited("reading committed offsets"):
+            found = await self._inner.list_consumer_group_offsets(group)
+        return {
+            TopicPartition(*at): Committed(offset, metadata or "")
+            for at, (offset, metadata) in found.items()
+            if offset >= 0
+        }
+
+    async def members(self, group: str) -> Mapping[TopicPartition, str]:
+        async with self._limited("describing a group"):
+            answers = await self._inner.describe_consumer_groups([group])
+        return {
+            partition: f"{client} {host.lstrip('/')}"
+            for _, client, host, _, assignment in _group_members(answers, group)
+            for partition in _partitions(assignment)
+        }
+
+    async def delete_records(self, before: Mapping[TopicPartition, int]) -> None:
+        wanted = {foreign(at): RecordsToDelete(offset) for at, offset in before.items()}
+        async with self._limited("deleting records"):
+            await self._inner.delete_records(wanted)
+
+    async def _config(self, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        if not names:
+            return {}
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        found = {}
+        for answer in await self._inner.describe_configs(wanted):
+            for code, text, _, name, entries in answer.resources:
+                if code != OK:
+                    raise _refusal(f"reading the settings of {name}", code, text)
+                found[name] = {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+        return found
+
+    def _limited(self, doing: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return limited(doing, self._connection.request_timeout)
+
+
+def _not_created(refused: Mapping[str, tuple[int, str | None]]) -> KafkaProblem:
+    """One error for all; whatever an operator must mend comes before what time mends."""
+    problems = [_refusal(f"creating {name}", code, text) for name, (code, text) in refused.items()]
+    worst = next((problem for problem in problems if isinstance(problem, Refused)), problems[0])
+    return type(worst)("; ".join(str(problem) for problem in problems))
+
+
+def _refusal(doing: str, code: int, text: str | None) -> KafkaProblem:
+    kind = errors.for_code(code)
+    return translated(kind(text) if text else kind(), doing)
+
+
+def _group_members(answers: Iterable[Any], group: str) -> Iterable[Sequence[Any]]:
+    for answer in answers:
+        for code, name, _, _, _, members, *_ in answer.groups:
+            if name == group and code == OK:
+                yield from members
+
+
+def _partitions(assignment: bytes) -> list[TopicPartition]:
+    if not assignment:
+        return []
+    decoded = ConsumerProtocol.ASSIGNMENT.decode(assignment)
+    return [TopicPartition(*partition) for partition in decoded.partitions()]

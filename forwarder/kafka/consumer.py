@@ -1,0 +1,202 @@
+"""One member of one consumer group, with aiokafka.
+
+aiokafka swallows what a rebalance listener raises, calls it the same whether or not the membership
+is already over, does not call it at all when it is stopped, and creates the topics it subscribes
+to. This adapter sees to all four.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import aiokafka
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+from forwarder.kafka import inside, reader
+from forwarder.kafka.assignor import UnitAssignor
+from forwarder.kafka.connection import Connection
+from forwarder.kafka.errors import limited
+from forwarder.kafka.metadata import require_topics
+from forwarder.kafka.port import Broken, Committed, Rebalance, Record, TopicPartition
+
+log = logging.getLogger(__name__)
+
+
+class AiokafkaConsumer:
+    """``Consumer``."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        topics: Collection[str],
+        rebalance: Rebalance,
+        *,
+        units: Mapping[str, str] | None,
+        client_id: str,
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._topics = frozenset(topics)
+        self._listener = _Listener(self, rebalance)
+        self._inner = reader.make_consumer(
+            connection,
+            group,
+            client_id,
+            topics=len(self._topics),
+            partition_assignment_strategy=(self._assignor(units),),
+        )
+        self._stopping = False
+
+    async def start(self) -> None:
+        await reader.start_or_stop(self._inner, self._connection)
+        try:
+            async with limited("looking for topics", self._connection.request_timeout):
+                await require_topics(inside.client(self._inner), self._topics)
+            self._inner.subscribe(topics=list(self._topics), listener=self._listener)
+            async with limited(f"joining group {self._group}", self._connection.start_timeout):
+                await inside.first_assignment(self._inner)
+                await self._listener.settled.wait()
+        except BaseException:
+            await reader.close(self._inner, self._connection.stop_timeout)
+            raise
+
+    async def stop(self) -> None:
+        if self._stopping:
+            return
+        self._stopping = True
+        try:
+            async with asyncio.timeout(self._connection.rebalance_timeout):
+                await self._listener.give_up()
+        except TimeoutError:
+            log.warning("a consumer was stopped before its partitions were given up in order")
+        finally:
+            await reader.close(self._inner, self._connection.stop_timeout)
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None:
+        raise NotImplementedError("the group assigns the partitions of its members")
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return self._listener.held
+
+    @property
+    def listener_failures(self) -> int:
+        """How often the rebalance listener raised."""
+        return self._listener.failures
+
+    def is_member(self) -> bool:
+        return inside.is_member(self._inner)
+
+    async def poll(
+        self, partitions: Collection[TopicPartition] | None, max_records: int, timeout: float
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        self._listener.raise_failure()
+        if not self._listener.settled.is_set():
+            # getmany() would wait for the end of the rebalance, however long that takes.
+            await _wait(self._listener.settled, timeout)
+            return {}
+        return await reader.fetch(self._inner, partitions, max_records, timeout)
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        self._inner.pause(*self._mine(partitions))
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        self._inner.resume(*self._mine(partitions))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        reader.seek(self._inner, partition, offset)
+
+    async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        await reader.commit(self._inner, offsets, self._connection.commit_timeout)
+
+    async def committed(
+        self, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Committed | None]:
+        return await reader.committed(self._inner, partitions, self._connection.request_timeout)
+
+    async def bounds(
+        self, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, tuple[int, int]]:
+        return await reader.bounds(self._inner, partitions, self._connection.request_timeout)
+
+    async def offsets_at(
+        self, times: Mapping[TopicPartition, int]
+    ) -> Mapping[TopicPartition, int | None]:
+        return await reader.offsets_at(self._inner, times, self._connection.request_timeout)
+
+    def _mine(self, partitions: Collection[TopicPartition]) -> list[aiokafka.TopicPartition]:
+        assigned = self._inner.assignment()
+        return [reader.foreign(partition) for partition in partitions if partition in assigned]
+
+    def _assignor(self, units: Mapping[str, str] | None) -> Any:
+        if units is None:
+            return RoundRobinPartitionAssignor
+        return UnitAssignor(units, lambda: inside.waiting(self._inner))
+
+
+class _Listener(aiokafka.abc.ConsumerRebalanceListener):  # type: ignore[misc]  # theirs is Any
+    """Turns aiokafka's two callbacks into the port's three, each at most once a partition.
+
+    ``settled`` is set while the group is not rebalancing.
+    """
+
+    def __init__(self, consumer: AiokafkaConsumer, rebalance: Rebalance) -> None:
+        self._consumer = consumer
+        self._rebalance = rebalance
+        self._turn = asyncio.Lock()
+        self._ended = False
+        self._failure: Exception | None = None
+        self.failures = 0
+        self.held: frozenset[TopicPartition] = frozenset()
+        self.settled = asyncio.Event()
+
+    async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
+        del revoked  # always all, or those of a membership that is over
+        self.settled.clear()
+        await self._release()
+
+    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        async with self._turn:
+            if not self._ended:
+                self.held = frozenset(TopicPartition(*partition) for partition in assigned)
+                await self._call(self._rebalance.assigned(self.held))
+        self.settled.set()
+
+    async def give_up(self) -> None:
+        """Revoke, and take no more assignments."""
+        self._ended = True
+        await self._release()
+
+    def raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            kind = type(failure).__name__
+            raise Broken(f"the rebalance listener failed: {kind}") from failure
+
+    async def _release(self) -> None:
+        async with self._turn:
+            if not self.held:
+                return
+            if self._consumer.is_member():
+                await self._call(self._rebalance.revoked(self.held))
+            else:
+                await self._call(self._rebalance.lost(self.held))
+            self.held = frozenset()
+
+    async def _call(self, callback: Any) -> None:
+        try:
+            await callback
+        except Exception as error:  # noqa: BLE001 - aiokafka would swallow it; the next poll raises
+            self.failures += 1
+            self._failure = error
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

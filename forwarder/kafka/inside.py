@@ -1,0 +1,83 @@
+"""What we need of aiokafka's consumer and it does not offer in public: all of it is here."""
+# ruff: noqa: SLF001 - this is the one module that reaches inside; each line says what for
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerClosed
+
+
+def client(consumer: AIOKafkaConsumer) -> Any:
+    """Its connection pool and metadata."""
+    return consumer._client
+
+
+async def first_assignment(consumer: AIOKafkaConsumer) -> None:
+    """Wait as its own ``start`` does: raises what the coordinator refused."""
+    await consumer._subscription.wait_for_assignment()
+
+
+def is_member(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group still knows it, as far as it was told."""
+    return bool(consumer._coordinator.member_id)
+
+
+async def committed(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, Any]:
+    """Offsets with their metadata; the public call drops the metadata, and takes one at a time."""
+    found: Mapping[TopicPartition, Any] = await consumer._coordinator.fetch_committed_offsets(
+        list(partitions)
+    )
+    return found
+
+
+def waiting(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Records between position and end of each partition, as of its last fetch."""
+    subscription = consumer._subscription.subscription
+    assignment = None if subscription is None else subscription.assignment
+    if assignment is None:
+        return {}
+    states = {partition: assignment.state_value(partition) for partition in assignment.tps}
+    return {
+        partition: max(0, state.highwater - state.position)
+        for partition, state in states.items()
+        if state.has_valid_position and state.highwater is not None
+    }
+
+
+async def abandon(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Cut what its own ``stop`` could not end in time: tasks first, then connections."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher
+    tasks = [
+        getattr(coordinator, "_coordination_task", None),
+        getattr(coordinator, "_heartbeat_task", None),
+        getattr(coordinator, "_commit_refresh_task", None),
+        getattr(fetcher, "_fetch_task", None),
+        *getattr(fetcher, "_pending_tasks", ()),
+    ]
+    left = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=seconds)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await consumer._client.close()
+
+
+async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
+    """The same for a producer, which would try its last batches for ever."""
+    producer._message_accumulator.fail_all(ProducerClosed())
+    sender = producer._sender.sender_task
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await asyncio.wait([sender], timeout=seconds)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await producer.client.close()

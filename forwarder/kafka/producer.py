@@ -1,0 +1,268 @@
+"""Writing with aiokafka, in explicit batches: 1.9 µs a record instead of 15.
+
+aiokafka counts a batch that a broker refused as sent, so the sequence numbers of an idempotent
+producer have a gap from then on and the brokers refuse all that follows it in that partition. So
+a producer that had a batch refused is replaced by a new one, behind this port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.partitioner import murmur2
+
+from forwarder.kafka import inside
+from forwarder.kafka.connection import (
+    KIB,
+    MAX_RECORD,
+    RECORD_ROOM,
+    Connection,
+    client_options,
+    milliseconds,
+)
+from forwarder.kafka.errors import limited, translated
+from forwarder.kafka.metadata import require_topics
+from forwarder.kafka.port import Broken, Outgoing, Refused, TooLarge, Unavailable
+
+# Below what a topic takes by default, so that only a single record can be too large for it.
+BATCH_BYTES: Final = 512 * KIB
+LARGEST: Final = MAX_RECORD + RECORD_ROOM
+
+
+class _Batch(NamedTuple):
+    """Records by their positions in the call, and their bytes in aiokafka's hands."""
+
+    positions: list[int]
+    builder: Any
+    partition: int
+
+
+class _Line:
+    """One aiokafka producer. ``refused``: a broker refused a batch, so it is to be replaced."""
+
+    def __init__(self, inner: AIOKafkaProducer) -> None:
+        self.inner = inner
+        self.refused = False
+        self.users = 0
+
+
+class AiokafkaProducer:
+    """``Producer``."""
+
+    def __init__(self, connection: Connection, client_id: str) -> None:
+        self._connection = connection
+        self._client_id = client_id
+        self._line: _Line | None = None
+        self._turn = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._next_partition = 0
+        self._stopped = False
+
+    async def start(self) -> None:
+        async with limited("connecting the producer", self._connection.request_timeout):
+            await self._current()
+
+    async def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._line is not None:
+            await self._close(self._line)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def write(
+        self, topic: str, records: Sequence[Outgoing], partition: int | None = None
+    ) -> None:
+        if not records:
+            return
+        async with limited(f"writing to {topic}", self._connection.write_timeout):
+            refused = await self._write(topic, records, partition)
+        if refused:
+            text = f"{len(refused)} of {len(records)} records are too large for {topic}"
+            raise TooLarge(text, sorted(refused))
+
+    async def _write(
+        self, topic: str, records: Sequence[Outgoing], partition: int | None
+    ) -> list[int]:
+        """Positions of the records that are too large; all others are acknowledged."""
+        line = await self._current()
+        await require_topics(line.inner.client, (topic,))
+        there = line.inner.client.cluster.partitions_for_topic(topic)
+        refused: list[int] = []
+        left = [
+            (positions, number)
+            for number, positions in self._spread(topic, records, partition, there).items()
+        ]
+        while left:
+            line = await self._current()
+            batches = _built(line.inner, records, left)
+            errors = await self._acknowledged(line, topic, batches)
+            left = []
+            for batch, error in zip(batches, errors, strict=True):
+                left += self._again(batch, error, line, refused, topic)
+        return refused
+
+    def _again(
+        self,
+        batch: _Batch,
+        error: Exception | None,
+        line: _Line,
+        refused: list[int],
+        topic: str,
+    ) -> list[tuple[Sequence[int], int]]:
+        """What of a batch is to be sent once more, and in which batches."""
+        if error is None:
+            return []
+        if isinstance(error, OutOfOrderSequenceNumber) and line.refused:
+            return [(batch.positions, batch.partition)]
+        problem = translated(error, f"writing to {topic}")
+        if not isinstance(problem, TooLarge):
+            raise problem from error
+        if len(batch.positions) == 1:
+            refused += batch.positions
+            return []
+        return [([position], batch.partition) for position in batch.positions]
+
+    def _spread(
+        self,
+        topic: str,
+        records: Sequence[Outgoing],
+        partition: int | None,
+        there: Iterable[int],
+    ) -> Mapping[int, Sequence[int]]:
+        """Positions by partition: the one told, or by key; those without a key stay together."""
+        numbers = sorted(there)
+        if partition is not None and partition not in numbers:
+            raise Refused(f"{topic} has no partition {partition}")
+        if partition is not None or len(numbers) == 1:
+            return {numbers[0] if partition is None else partition: range(len(records))}
+        self._next_partition += 1
+        spread: dict[int, list[int]] = {}
+        for position, record in enumerate(records):
+            hashed = self._next_partition if record.key is None else murmur2(record.key)
+            number = numbers[(hashed & 0x7FFFFFFF) % len(numbers)]
+            spread.setdefault(number, []).append(position)
+        return spread
+
+    async def _acknowledged(
+        self, line: _Line, topic: str, batches: Sequence[_Batch]
+    ) -> list[Exception | None]:
+        """Send all, wait for all; the error of each that failed."""
+        line.users += 1
+        try:
+            futures = [await self._sent(line, topic, batch) for batch in batches]
+            if len(futures) == 1:
+                return [await _error(futures[0])]
+            await asyncio.wait(futures)
+            return [await _error(future) for future in futures]
+        finally:
+            line.users -= 1
+            self._retire(line)
+
+    async def _sent(self, line: _Line, topic: str, batch: _Batch) -> asyncio.Future[Any]:
+        if batch.builder.size() > LARGEST:
+            return _failed(TooLarge("larger than this client sends"))
+        future: asyncio.Future[Any] = await line.inner.send_batch(
+            batch.builder, topic, partition=batch.partition
+        )
+        future.add_done_callback(functools.partial(_watch, line))
+        return future
+
+    async def _current(self) -> _Line:
+        line = self._line
+        if line is not None and not line.refused:
+            return line
+        async with self._turn:
+            if self._stopped:
+                raise Unavailable("the producer is stopped")
+            if self._line is None or self._line.refused:
+                self._line = await self._open()
+            return self._line
+
+    async def _open(self) -> _Line:
+        line = _Line(
+            AIOKafkaProducer(
+                **client_options(self._connection, self._client_id),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=LARGEST,
+                request_timeout_ms=milliseconds(self._connection.request_timeout),
+            )
+        )
+        try:
+            await line.inner.start()
+        except BaseException:
+            await self._close(line)
+            raise
+        return line
+
+    def _retire(self, line: _Line) -> None:
+        if line.refused and not line.users:
+            task = asyncio.create_task(self._close(line), name="close a replaced producer")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _close(self, line: _Line) -> None:
+        try:
+            async with asyncio.timeout(self._connection.stop_timeout):
+                await line.inner.stop()
+        except (KafkaError, OSError, TimeoutError):
+            await inside.abandon_producer(line.inner, 1.0)
+
+
+def _built(
+    inner: AIOKafkaProducer,
+    records: Sequence[Outgoing],
+    groups: Iterable[tuple[Sequence[int], int]],
+) -> list[_Batch]:
+    """Batches of each group, as full as they get, in order."""
+    batches = []
+    for positions, partition in groups:
+        batch = _Batch([], inner.create_batch(), partition)
+        batches.append(batch)
+        for position in positions:
+            if not _append(batch, position, records[position]):
+                batch = _Batch([], inner.create_batch(), partition)
+                batches.append(batch)
+                if not _append(batch, position, records[position]):
+                    raise Broken("an empty batch took no record")
+    return batches
+
+
+def _append(batch: _Batch, position: int, record: Outgoing) -> bool:
+    key, value, headers, timestamp = record
+    if type(headers) is not list:
+        headers = list(headers)
+    done = batch.builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
+    if done is None:
+        return False
+    batch.positions.append(position)
+    return True
+
+
+def _watch(line: _Line, future: asyncio.Future[Any]) -> None:
+    """See every end, also of a batch whose writer has given up waiting."""
+    if not future.cancelled() and (error := future.exception()) is not None:
+        line.refused = line.refused or not isinstance(error, OutOfOrderSequenceNumber)
+
+
+async def _error(future: asyncio.Future[Any]) -> Exception | None:
+    try:
+        await future
+    except (KafkaError, TooLarge) as error:
+        return error
+    return None
+
+
+def _failed(error: Exception) -> asyncio.Future[Any]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future

@@ -32,7 +32,7 @@ class Route:
     """Names of accounts, in the order of the settings file.
 
     ``accounts`` should have the event; ``not_targeted`` take the advertiser's events, but this one
-    names other destinations. With both empty the event is ``unrouted``: nobody takes its advertiser.
+    names other destinations. With both empty nobody takes its advertiser: it is ``unrouted``.
     ``unknown``: how many of its destinations nobody knows.
     """
 

@@ -31,7 +31,7 @@ from forwarder.kafka.port import Broken, Outgoing, Refused, TooLarge, Unavailabl
 
 # Below what a topic takes by default, so that only a single record can be too large for it.
 BATCH_BYTES: Final = 512 * KIB
-LARGEST: Final = MAX_RECORD + RECORD_ROOM
+LARGEST: Final = MAX_RECORD + 2 * RECORD_ROOM
 
 
 class _Batch(NamedTuple):

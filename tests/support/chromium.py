@@ -8,8 +8,10 @@ import contextlib
 import itertools
 import json
 import shutil
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +94,9 @@ class Tab:
             ": requestAnimationFrame(look); look(); })"
         )
 
-    async def screenshot(self, *, whole: bool = False) -> bytes:
-        """PNG of what is seen, or of the ``whole`` page."""
-        answer = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+    async def screenshot(self, clip: Mapping[str, float] | None = None) -> bytes:
+        """PNG of what is seen, or of a part of it (``x y width height scale``)."""
+        answer = await self.call("Page.captureScreenshot", **({"clip": clip} if clip else {}))
         return base64.b64decode(answer["data"])
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -133,63 +135,55 @@ class Tab:
 
 
 class Chromium:
-    """A started browser."""
+    """A started browser, at ``address``."""
 
-    def __init__(self, address: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address
-        self._session = session
 
     @contextlib.asynccontextmanager
     async def tab(self, url: str, screen: Screen) -> AsyncIterator[Tab]:
-        async with self._session.put(f"{self._address}/json/new?about:blank") as answer:
-            target = await answer.json(content_type=None)
-        socket = await self._session.ws_connect(
-            target["webSocketDebuggerUrl"], max_msg_size=64 << 20
-        )
-        tab = Tab(socket)
-        try:
-            await tab.open(url, screen)
-            yield tab
-        finally:
-            await tab.close()
-            async with self._session.get(f"{self._address}/json/close/{target['id']}"):
-                pass
+        async with aiohttp.ClientSession(self._address) as session:
+            async with session.put("/json/new?about:blank") as answer:
+                target = await answer.json(content_type=None)
+            socket = await session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=64 << 20)
+            tab = Tab(socket)
+            try:
+                await tab.open(url, screen)
+                yield tab
+            finally:
+                await tab.close()
+                async with session.get(f"/json/close/{target['id']}"):
+                    pass
 
 
-@contextlib.asynccontextmanager
-async def chromium(program: Path) -> AsyncIterator[Chromium]:
+@contextlib.contextmanager
+def chromium(program: Path) -> Iterator[Chromium]:
     """Start ``program``, and end it and what it wrote at the end."""
     home = Path(tempfile.mkdtemp(prefix="chromium-"))
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *FLAGS,
-        f"--user-data-dir={home}",
-        "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+    process = subprocess.Popen(
+        [program, *FLAGS, f"--user-data-dir={home}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        port = await _port(home, process)
-        async with aiohttp.ClientSession() as session:
-            yield Chromium(f"http://127.0.0.1:{port}", session)
+        yield Chromium(f"http://127.0.0.1:{_port(home, process)}")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()
         try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            process.wait()
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def _port(home: Path, process: asyncio.subprocess.Process) -> int:
-    said = home / "DevToolsActivePort"
-    async with asyncio.timeout(START_LIMIT):
-        while True:
-            assert process.returncode is None, f"the browser ended with {process.returncode}"
-            lines = said.read_text().splitlines() if said.exists() else []
-            if lines:
-                return int(lines[0])
-            await asyncio.sleep(0.05)
+def _port(home: Path, process: subprocess.Popen[bytes]) -> int:
+    said, until = home / "DevToolsActivePort", time.monotonic() + START_LIMIT
+    while time.monotonic() < until:
+        assert process.poll() is None, f"the browser ended with {process.returncode}"
+        lines = said.read_text().splitlines() if said.exists() else []
+        if lines:
+            return int(lines[0])
+        time.sleep(0.05)
+    raise AssertionError(f"the browser did not start within {START_LIMIT:.0f} s")

@@ -1,24 +1,68 @@
 """One account's lane: a synchronous core. Records, answers and ``now`` in; requests, writes and a
 wake-up time out. It performs nothing; ``sender.py`` does what it decides.
 
-STUB of the names that the sender builds on. All times are epoch seconds (``now``).
+All times are epoch seconds (``now``). What a delivery goes through:
+
+    record ─► window ─► item ─► attempt ─► answer ─┬─► finished: delivered, skipped
+                 ▲         │                       ├─► write ─acknowledged─► finished
+                 │         └─► write               └─► waits again, in a group
+                 └───────────────────────────────────────────┘
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from itertools import islice
+from random import Random
+from typing import Final
 
 from forwarder.credentials import Credential
 from forwarder.destinations.contract import Account, Traits
 from forwarder.event import ConversionEvent
-from forwarder.http.port import HttpAnswer, HttpFailure, HttpRequest
+from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.kafka.port import Record
+from forwarder.kafka.records import MalformedHeaders
+from forwarder.lane.answers import Answers
+from forwarder.lane.breaker import Breaker
+from forwarder.lane.delivery import (
+    IN_FLIGHT,
+    WAITING,
+    WRITING,
+    Attempt,
+    Delivery,
+    Write,
+    WriteKind,
+)
+from forwarder.lane.isolate import Allowance
+from forwarder.lane.origins import Origins
+from forwarder.lane.parts import Parts
+from forwarder.lane.prepare import Preparer, is_fresh, malformed, received
+from forwarder.lane.retry import Limits, Throttle
+from forwarder.lane.sending import Sending
+from forwarder.lane.state import decode as decode_state
+from forwarder.lane.state import encode as encode_state
+from forwarder.lane.tally import Alert, LaneView, Ledger, Settled, Tally
+from forwarder.lane.window import Window
+from forwarder.lane.writes import Cause, Writes
 
-if TYPE_CHECKING:
-    from random import Random
+__all__ = [
+    "Alert",
+    "Attempt",
+    "Delivery",
+    "Lane",
+    "LaneSettings",
+    "LaneView",
+    "Settled",
+    "Tally",
+    "Write",
+    "WriteKind",
+]
+
+HOLD: Final = 60.0
+"""Seconds that one delivery may hold the watermark while later ones finish."""
+EXPIRE_EVERY: Final = 60.0
+EXPIRE_AT_ONCE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,111 +73,6 @@ class LaneSettings:
     give_up_after: float
     rates: tuple[float, ...]
     """Requests per second of each budget: how much a quarter of the budget is."""
-
-
-class WriteKind(StrEnum):
-    DEAD_LETTER = "dead_letter"
-    RETRY = "retry"
-
-
-@dataclass(eq=False, slots=True)
-class Delivery:
-    """One (event, account) pair in the window: its record, and what earlier rounds left in its
-    headers. ``failed_at``: first failure, epoch seconds.
-    """
-
-    record: Record
-    origin: str
-    attempts: int
-    replays: int
-    retries: int
-    first_failed_at: float | None
-    run: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A delivery that must leave the lane by a record, and is finished once that is acknowledged.
-
-    ``reason``, ``code``, ``message`` become headers. ``RETRY`` goes to the retry topic number
-    ``tier`` (0: 1m, 1: 10m, 2: 1h). ``attempts`` and ``retries`` are the values to write.
-    """
-
-    kind: WriteKind
-    delivery: Delivery
-    reason: str
-    code: str
-    message: str
-    tier: int
-    attempts: int
-    retries: int
-    first_failed_at: float
-    failed_at: float
-
-
-@dataclass(eq=False, slots=True)
-class Attempt:
-    """One request that the lane wants sent, and the deliveries in it."""
-
-    request: HttpRequest
-    deliveries: tuple[Delivery, ...]
-    credential_version: int
-    probe: bool
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened since the last ``take_tally``: for metrics, logs and the settlements topic.
-
-    ``outcomes``: (outcome, reason) -> count. ``requests``: (verdict, code) -> count. ``delivered``:
-    the deliveries that ended so. ``opened``/``closed``: breaker changes, in order, for log lines.
-    """
-
-    outcomes: dict[tuple[str, str], int]
-    requests: dict[tuple[str, str], int]
-    dropped_fields: dict[str, int]
-    settled: list[Settled]
-    alerts: list[Alert]
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A delivery that ended. ``event`` only where it was decoded."""
-
-    delivery: Delivery
-    event_id: str | None
-    outcome: str
-    reason: str
-    code: str
-    request_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A change of state worth one log line: ``breaker_opened`` ``breaker_closed`` ``throttled``."""
-
-    action: str
-    reason: str
-    code: str
-    message: str
-    until: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LaneView:
-    """The lane as status page, metrics and ``status`` show it."""
-
-    waiting: int
-    waiting_bytes: int
-    in_flight: int
-    oldest_record_at: float | None
-    expires_in: float | None
-    breaker: str  # closed, open, probing
-    reason: str
-    code: str
-    since: float | None
-    until: float | None
-    not_before: float | None
 
 
 class Lane:
@@ -155,74 +94,219 @@ class Lane:
         """``metadata``: of the last commit (a former owner's state); ``decode``: trusted decode of
         a queue record's value, may raise ``InvalidEvent``.
         """
-        raise NotImplementedError
+        self.account = account
+        kept = decode_state(metadata)
+        batch = account.settings.batch
+        ledger = Ledger()
+        window = Window(batch.events, batch.bytes)
+        writes = Writes(window, ledger)
+        self._parts = Parts(
+            account=account,
+            limits=Limits(settings.give_up_attempts, settings.give_up_after),
+            random=random,
+            window=window,
+            writes=writes,
+            ledger=ledger,
+            preparer=Preparer(account, decode, window, writes, ledger),
+            breaker=Breaker(kept, now, ledger.alert),
+            throttle=Throttle(kept.not_before, kept.throttles, now),
+            allowance=Allowance(settings.rates, now),
+            flowing_since=now,
+        )
+        self._sending = Sending(self._parts)
+        self._answers = Answers(self._parts)
+        self._origins = None if traits.dedups else Origins(now)
+        self._expire_at = now
+        self._ended = False
 
     # -- records in -------------------------------------------------------------------------
     def add(self, records: Sequence[Record], now: float) -> None:
-        """Take records of the queue, in offset order, into the window."""
+        """Take records of the queue, in offset order, into the window. Offsets at or below the
+        highest one read so far are passed over.
+        """
+        window = self._parts.window
+        for record in records:
+            if record.offset <= window.highest_read:
+                continue
+            try:
+                delivery = received(record, now)
+            except MalformedHeaders as problem:
+                window.add(delivery := malformed(record, now))
+                cause = Cause("invalid_event", "local.malformed_headers", str(problem))
+                self._parts.writes.dead_letter(delivery, cause, now)
+                continue
+            window.add(delivery)
+            if self._origins is not None:
+                self._drop_if_repeated(delivery, self._origins, now)
 
     def remember(self, origins: Mapping[str, float]) -> None:
-        """Origins that a former owner read in the last minutes, with the time of each (no dedup at
-        the vendor).
+        """Origins that a former owner read in the last minutes, with the timestamp of each one's
+        record in epoch seconds (no dedup at the vendor).
         """
+        if self._origins is not None:
+            for origin, at in origins.items():
+                self._origins.seen(origin, at, at)
 
     def room(self, allowance: int) -> bool:
-        """Whether more records should be read, while the window may hold ``allowance`` bytes."""
-        raise NotImplementedError
+        """Whether more records should be read, while the window may hold ``allowance`` bytes.
+
+        A lane that may not send needs no more than a batch.
+        """
+        blocked = self._parts.breaker.is_open or self._parts.account.settings.state == "paused"
+        return not self._ended and self._parts.window.room(0 if blocked else allowance)
 
     # -- requests out -----------------------------------------------------------------------
     def wake_at(self, now: float) -> float:
         """When ``take`` may next yield a request: at most ``now`` means at once, ``inf`` means not
         before new records, an answer, or a new credential. Says what is known; ``take`` decides.
         """
-        raise NotImplementedError
+        return float("inf") if self._ended else self._sending.wake_at(now)
 
     def take(self, now: float, credential: Credential) -> Attempt | None:
         """Fill one request from the window, now that a slot and tokens are held. ``None``: nothing
         to send after all (skipped, expired, rejected, breaker): the tokens are kept for later.
         """
-        raise NotImplementedError
+        parts = self._parts
+        group = None if self._ended else self._sending.choose(now)
+        if group is None:
+            return None
+        probe = parts.breaker.is_open
+        if probe:
+            parts.breaker.probe_sent()
+        items = []
+        for delivery in group.deliveries:
+            assert delivery.state == WAITING, "sent twice"
+            assert delivery.item is not None
+            delivery.state = IN_FLIGHT
+            items.append(delivery.item)
+        parts.version = credential.version if parts.version is None else parts.version
+        parts.sent += 1
+        request = parts.account.request(items, credential)
+        attempt = Attempt(
+            request, group.deliveries, credential.version, probe, group, number=parts.sent
+        )
+        parts.in_flight[attempt.number] = attempt
+        return attempt
 
     def answered(self, attempt: Attempt, answer: HttpAnswer | HttpFailure, now: float) -> None:
-        """The end of an attempt: settle its deliveries by the verdict."""
+        """The end of an attempt: settle its deliveries by the verdict. A second end of the same
+        attempt, or one after ``drain``, changes nothing.
+        """
+        if self._parts.in_flight.pop(attempt.number, None) is not None and not self._ended:
+            self._answers.settle(attempt, answer, now)
 
-    def withdrawn(self, attempt: Attempt, now: float) -> None:
+    def withdrawn(self, attempt: Attempt, now: float) -> None:  # noqa: ARG002 - as ``answered``
         """The attempt was never written to the network (no lease): its deliveries wait again,
         nothing is charged.
         """
+        if self._parts.in_flight.pop(attempt.number, None) is not None and not self._ended:
+            self._answers.withdrawn(attempt)
 
     def credential_changed(self, version: int, now: float) -> None:
         """A new credential: a breaker that it may cure probes at once."""
+        if version != self._parts.version:
+            self._parts.version = version
+            self._answers.credential_changed(now)
 
     def tick(self, now: float) -> None:
-        """Housekeeping, at least once a minute: expire what is due, move what holds the watermark."""
+        """Housekeeping, at least once a minute: expire what is due, move what holds the rest."""
+        if self._ended:
+            return
+        if not self._parts.blocked(now):
+            self._move_what_holds(now)
+        elif now >= self._expire_at:
+            self._expire_at = now if self._expire_head(now) else now + EXPIRE_EVERY
 
     # -- records out ------------------------------------------------------------------------
     def take_writes(self) -> Sequence[Write]:
         """Deliveries that must be written elsewhere. Each is handed out once, and is finished by
         ``written``; until then it holds the watermark.
         """
-        raise NotImplementedError
+        return () if self._ended else self._parts.writes.take()
 
-    def written(self, writes: Sequence[Write], now: float) -> None:
+    def written(self, writes: Sequence[Write], now: float) -> None:  # noqa: ARG002 - as ``answered``
         """The brokers acknowledged these writes."""
+        self._parts.writes.written(writes)
 
     def unwritten(self, writes: Sequence[Write]) -> None:
         """The write failed: hand them out again."""
+        self._parts.writes.unwritten(writes)
 
     # -- commit and end ---------------------------------------------------------------------
     def commit_point(self) -> tuple[int | None, str]:
         """Offset to commit (``None``: nothing read yet) and its metadata, 512 bytes at most."""
-        raise NotImplementedError
+        throttle = self._parts.throttle
+        kept = self._parts.breaker.kept(throttle.not_before, throttle.in_a_row)
+        return self._parts.window.watermark, encode_state(kept)
 
     def drain(self, now: float) -> Sequence[Write]:
         """No request is in flight any more and none will follow: what is unfinished below the
         highest finished offset goes to the first retry topic; the rest stays in the queue.
-        """
-        raise NotImplementedError
 
+        Writes handed out before count as finished, so wait for those too. Of the writes returned
+        here ``written`` must be told; ``take_writes`` gives no more.
+        """
+        parts = self._parts
+        self._ended = True
+        ceiling = max(parts.window.highest_finished, parts.writes.highest_handed)
+        cause = Cause("transient", "local.stopped", "its sender stopped")
+        for delivery in list(parts.window.unfinished()):
+            if delivery.offset > ceiling:
+                break
+            if delivery.state != WRITING:
+                parts.writes.retry(delivery, cause, now)
+        return parts.writes.take_up_to(ceiling)
+
+    # -- views ------------------------------------------------------------------------------
     def view(self, now: float) -> LaneView:
-        raise NotImplementedError
+        parts = self._parts
+        breaker, window = parts.breaker, parts.window
+        in_flight = sum(len(a.deliveries) for a in parts.in_flight.values())
+        oldest = window.oldest()
+        expires = None if oldest is None else parts.preparer.expires_at(oldest)
+        blocked = parts.throttle.blocked(now)
+        state = ("probing" if breaker.probing else "open") if breaker.is_open else "closed"
+        return LaneView(
+            waiting=len(window) - in_flight - len(parts.writes),
+            waiting_bytes=window.bytes,
+            in_flight=in_flight,
+            oldest_record_at=None if oldest is None else oldest.record.timestamp / 1000,
+            expires_in=None if expires is None else expires - now,
+            breaker=state,
+            reason=breaker.reason,
+            code=breaker.code,
+            since=breaker.since if breaker.is_open else None,
+            until=breaker.until if breaker.is_open else None,
+            not_before=parts.throttle.not_before if blocked else None,
+        )
 
     def take_tally(self) -> Tally:
-        raise NotImplementedError
+        """Take it often: it holds the records of what ended."""
+        return self._parts.ledger.take()
+
+    # -- housekeeping -----------------------------------------------------------------------
+    def _drop_if_repeated(self, delivery: Delivery, origins: Origins, now: float) -> None:
+        if not is_fresh(delivery.record):
+            return
+        if origins.seen(delivery.origin, delivery.record.timestamp / 1000, now):
+            self._parts.window.finish((delivery,))
+            self._parts.ledger.count("skipped", "repeated_record")
+
+    def _expire_head(self, now: float) -> bool:
+        """Dead-letter what has grown too old at the head; whether more of it may be due."""
+        preparer = self._parts.preparer
+        head = list(islice(self._parts.window.unfinished(), EXPIRE_AT_ONCE))
+        waiting = [d for d in head if d.state == WAITING]
+        return bool(waiting) and all(preparer.expired(d, now) for d in waiting)
+
+    def _move_what_holds(self, now: float) -> None:
+        """To a retry topic with what waits to be sent again while later ones finish."""
+        parts = self._parts
+        cause = Cause("transient", "local.held", "others finished while it waited")
+        for group in list(parts.returned):
+            since = max(group.since, parts.flowing_since)
+            later = parts.window.highest_finished > group.deliveries[0].offset
+            if later and parts.passed_at > since and now - since >= HOLD:
+                parts.returned.remove(group)
+                for delivery in group.waiting():
+                    parts.writes.retry(delivery, cause, now)

@@ -1,0 +1,63 @@
+"""The parts that one lane is made of, as its halves share them: ``sending.py`` chooses what is sent
+next, ``answers.py`` settles what came back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from forwarder.destinations.contract import Account
+from forwarder.lane.breaker import Breaker
+from forwarder.lane.delivery import WAITING, Attempt, Delivery, Group, Isolation
+from forwarder.lane.isolate import Allowance, Doubt, Returned
+from forwarder.lane.prepare import Preparer
+from forwarder.lane.retry import Limits, Throttle
+from forwarder.lane.tally import Ledger
+from forwarder.lane.window import Window
+from forwarder.lane.writes import Writes
+
+
+@dataclass(slots=True)
+class Parts:
+    """``sent``: number of the newest attempt. ``passed``: requests delivered. ``proven``: one was
+    delivered with the credential in use. ``flowing_since``: what waits is held back by nothing but
+    its own failures since then. ``refused_probes``: deliveries that a probe found refused.
+    ``in_flight``: attempts by number.
+    """
+
+    account: Account
+    limits: Limits
+    random: Random
+    window: Window
+    writes: Writes
+    ledger: Ledger
+    preparer: Preparer
+    breaker: Breaker
+    throttle: Throttle
+    allowance: Allowance
+    returned: Returned = field(default_factory=Returned)
+    doubt: Doubt = field(default_factory=Doubt)
+    in_flight: dict[int, Attempt] = field(default_factory=dict)
+    refused_probes: list[Delivery] = field(default_factory=list)
+    recent: list[Group] = field(default_factory=list)
+    version: int | None = None
+    sent: int = 0
+    passed: int = 0
+    passed_at: float = 0.0
+    proven: bool = False
+    flowing_since: float = 0.0
+
+    def blocked(self, now: float) -> bool:
+        """Nothing is sent for now, whatever waits."""
+        paused = self.account.settings.state == "paused"
+        return paused or self.breaker.is_open or self.throttle.blocked(now)
+
+    def idle(self) -> bool:
+        """Nothing waits to be sent and nothing is in flight."""
+        return not self.in_flight and not self.returned and not self.window.waiting
+
+    def send_alone(self, delivery: Delivery, now: float) -> None:
+        """Move it, wherever it waits, to a group of its own that the account is not doubted for."""
+        if delivery.state == WAITING:
+            self.returned.put(Group((delivery,), now, isolation=Isolation(proven=True)))

@@ -1,0 +1,174 @@
+"""From a record of the queue to the vendor's item, or to the delivery's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from forwarder.destinations.contract import Account, Item, Rejected, Skipped
+from forwarder.event import ConversionEvent, InvalidEvent
+from forwarder.kafka.port import Record
+from forwarder.kafka.records import MalformedHeaders, coordinates, read_progress
+from forwarder.lane.delivery import Delivery
+from forwarder.lane.tally import Ledger
+from forwarder.lane.window import Window
+from forwarder.lane.writes import Cause, Writes
+
+ORIGIN = "forwarder-origin"
+
+
+def received(record: Record, now: float) -> Delivery:
+    """A record of the queue, as a delivery. Raises ``MalformedHeaders``."""
+    value, key = record.value, record.key
+    size = (0 if value is None else len(value)) + (0 if key is None else len(key))
+    headers = record.headers
+    if len(headers) == 1 and headers[0][0] == ORIGIN:  # most records, so without a Progress
+        try:
+            origin = headers[0][1].decode()
+        except UnicodeDecodeError:
+            raise MalformedHeaders(f"{ORIGIN} is not text") from None
+        return Delivery(record, origin, 0, 0, 0, None, None, record.offset, size, now)
+    progress = read_progress(record)
+    return Delivery(
+        record,
+        progress.origin,
+        progress.attempts,
+        progress.replays,
+        progress.retries,
+        progress.first_failed_at,
+        progress.run,
+        record.offset,
+        size,
+        now,
+    )
+
+
+def malformed(record: Record, now: float) -> Delivery:
+    """A record whose headers cannot be read: its own place is all that is known of it."""
+    value = record.value
+    size = 0 if value is None else len(value)
+    return Delivery(record, coordinates(record), 0, 0, 0, None, None, record.offset, size, now)
+
+
+def is_fresh(record: Record) -> bool:
+    """Straight from a router: never tried, never replayed."""
+    headers = record.headers
+    return len(headers) == 1 or not any(
+        name in ("forwarder-attempts", "forwarder-run") for name, _ in headers
+    )
+
+
+class Preparer:
+    """Makes items. What needs no request ends here: skipped, or written to the dead letters."""
+
+    __slots__ = ("_decode", "_ledger", "_max_age", "_prepare", "_window", "_writes")
+
+    def __init__(
+        self,
+        account: Account,
+        decode: Callable[[bytes], ConversionEvent],
+        window: Window,
+        writes: Writes,
+        ledger: Ledger,
+    ) -> None:
+        self._prepare = account.prepare
+        self._max_age = account.settings.max_event_age
+        self._decode = decode
+        self._window = window
+        self._writes = writes
+        self._ledger = ledger
+
+    def item(self, delivery: Delivery, now: float) -> Item | None:
+        """The delivery's item; ``None``: it has ended, or will once it is written."""
+        event = self._event(delivery, now)
+        if event is None or self.expired(delivery, now):
+            return None
+        prepared = self._prepare(event)
+        if type(prepared) is Item:
+            self._keep(delivery, prepared, event)
+            return prepared
+        if isinstance(prepared, Skipped):
+            self._window.finish((delivery,))
+            self._ledger.ended(delivery, "skipped", prepared.reason)
+        elif isinstance(prepared, Rejected):
+            cause = Cause("rejected", f"local.{prepared.rule}", prepared.message)
+            self._writes.dead_letter(delivery, cause, now)
+        return None
+
+    def probe_item(self, delivery: Delivery, now: float) -> Item | None:
+        """Its item if it has one, and no end otherwise: nothing that waits at an open breaker is
+        written.
+        """
+        if delivery.item is not None:
+            return delivery.item
+        event = self._decoded(delivery)
+        if event is None or self._too_old(event.event_time, now):
+            return None
+        prepared = self._prepare(event)
+        if not isinstance(prepared, Item):
+            return None
+        self._note(delivery, event)
+        self._keep(delivery, prepared, event)
+        return prepared
+
+    def expired(self, delivery: Delivery, now: float) -> bool:
+        """Whether its event is past the account's age limit; then it is dead-lettered."""
+        if delivery.event_time is None:
+            event = self._decoded(delivery)
+            if event is None:
+                return False
+            self._note(delivery, event)
+        if not self._too_old(delivery.event_time, now):
+            return False
+        age = f"older than {self._max_age:.0f} s"
+        self._writes.dead_letter(delivery, Cause("expired", "local.max_event_age", age), now)
+        return True
+
+    def expires_at(self, delivery: Delivery) -> float | None:
+        """Epoch seconds; ``None``: unknown, since its event cannot be read."""
+        if delivery.event_time is None:
+            event = self._decoded(delivery)
+            if event is None:
+                return None
+            self._note(delivery, event)
+        return None if delivery.event_time is None else delivery.event_time + self._max_age
+
+    def _event(self, delivery: Delivery, now: float) -> ConversionEvent | None:
+        value = delivery.record.value
+        if value is None:
+            cause = Cause("undecodable", "local.undecodable", "the record has no value")
+            self._writes.dead_letter(delivery, cause, now)
+            return None
+        try:
+            event = self._decode(value)
+        except InvalidEvent as problem:
+            cause = Cause(problem.reason, f"local.{problem.reason}", str(problem))
+            self._writes.dead_letter(delivery, cause, now)
+            return None
+        delivery.event_id = event.event_id
+        delivery.event_time = event.event_time
+        return event
+
+    def _decoded(self, delivery: Delivery) -> ConversionEvent | None:
+        value = delivery.record.value
+        if value is None:
+            return None
+        try:
+            return self._decode(value)
+        except InvalidEvent:
+            return None
+
+    def _note(self, delivery: Delivery, event: ConversionEvent) -> None:
+        delivery.event_id = event.event_id
+        delivery.event_time = event.event_time
+
+    def _keep(self, delivery: Delivery, item: Item, event: ConversionEvent) -> None:
+        dropped = event.dropped
+        if dropped:
+            self._ledger.dropped(dropped)
+        extra = len(item.json)
+        delivery.item = item
+        delivery.size += extra
+        self._window.bytes += extra
+
+    def _too_old(self, event_time: float | None, now: float) -> bool:
+        return event_time is not None and now - event_time > self._max_age

@@ -1,0 +1,167 @@
+"""What a lane sends next, and when."""
+
+from __future__ import annotations
+
+from itertools import islice
+from math import inf
+from typing import Final
+
+from forwarder.lane.delivery import WAITING, Delivery, Group
+from forwarder.lane.isolate import ALONE
+from forwarder.lane.parts import Parts
+
+LOOK: Final = 500
+"""Waiting deliveries that are looked at for one request, or a batch if that is more."""
+PROBED: Final = 5_000
+"""Probes come from so many deliveries: that bounds what a stop then moves to a retry topic."""
+
+
+class Sending:
+    """Chooses groups. Deliveries of a chosen group have items; the caller marks them in flight."""
+
+    __slots__ = ("_batch", "_concurrency", "_parts", "_paused")
+
+    def __init__(self, parts: Parts) -> None:
+        settings = parts.account.settings
+        self._parts = parts
+        self._batch = settings.batch
+        self._concurrency = settings.concurrency
+        self._paused = settings.state == "paused"
+
+    def wake_at(self, now: float) -> float:
+        """When ``choose`` may next find something; ``inf``: not without news."""
+        parts = self._parts
+        if self._paused:
+            return inf
+        if parts.breaker.is_open:
+            at = self._probe_at(now)
+        elif len(parts.in_flight) >= self._most_in_flight():
+            return inf
+        else:
+            at = min(parts.returned.due_at(parts.allowance), self._fresh_at())
+        return max(at, parts.throttle.not_before or 0.0)
+
+    def choose(self, now: float) -> Group | None:
+        """The group to send now, if any."""
+        if self.wake_at(now) > now:
+            return None
+        if self._parts.breaker.is_open:
+            return self._probe(now)
+        return self._returned(now) or self._fresh(now)
+
+    # -- closed -----------------------------------------------------------------------------
+    def _most_in_flight(self) -> int:
+        parts = self._parts
+        if parts.throttle.resuming:
+            return 1
+        most = parts.doubt.most_in_flight()
+        if most is None:
+            most = self._concurrency if parts.proven else ALONE
+        return min(most, self._concurrency)
+
+    def _fresh_held(self) -> bool:
+        """While a refused batch may mean the account, nothing new goes out with it."""
+        parts = self._parts
+        return parts.doubt.batch and (
+            parts.returned.isolating()
+            or any(a.group.isolation is not None for a in parts.in_flight.values())
+        )
+
+    def _fresh_at(self) -> float:
+        window, batch = self._parts.window, self._batch
+        waiting = window.waiting
+        while waiting and not _in_turn(waiting[0]):
+            window.next_waiting()
+        if not waiting or self._fresh_held():
+            return inf
+        if len(waiting) >= batch.events or window.waiting_bytes >= batch.bytes:
+            return 0.0
+        return waiting[0].arrived + batch.linger if batch.events > 1 else 0.0
+
+    def _returned(self, now: float) -> Group | None:
+        parts = self._parts
+        while (group := parts.returned.take(now, parts.allowance)) is not None:
+            deliveries = [d for d in group.waiting() if not parts.preparer.expired(d, now)]
+            if not deliveries:
+                continue
+            if group.isolation is not None:
+                parts.allowance.spend(now)
+            group.deliveries = tuple(deliveries)
+            return group
+        return None
+
+    def _fresh(self, now: float) -> Group | None:
+        if self._fresh_at() > now:
+            return None
+        chosen = self._fill(now)
+        return Group(tuple(chosen), now) if chosen else None
+
+    def _fill(self, now: float) -> list[Delivery]:
+        """The longest run of waiting deliveries that fits one request. One that failed by itself
+        before goes alone, so that it cannot fail others.
+        """
+        window, item_of = self._parts.window, self._parts.preparer.item
+        left = self._batch.bytes - self._parts.account.overhead()
+        most = self._batch.events
+        chosen: list[Delivery] = []
+        for _ in range(max(LOOK, most)):
+            if not window.waiting or len(chosen) == most:
+                break
+            delivery = window.next_waiting()
+            if not _in_turn(delivery):
+                continue
+            if delivery.attempts and chosen:
+                window.put_back(delivery)
+                break
+            item = delivery.item or item_of(delivery, now)
+            if item is None:
+                continue
+            left -= len(item.json) + 1
+            if left < 0 and chosen:
+                window.put_back(delivery)
+                break
+            chosen.append(delivery)
+            if delivery.attempts:
+                break
+        return chosen
+
+    # -- open -------------------------------------------------------------------------------
+    def _probe_at(self, now: float) -> float:
+        parts = self._parts
+        if not len(parts.window) - len(parts.writes):
+            return inf
+        at = parts.breaker.probe_at()
+        return max(at, parts.allowance.ready_at()) if parts.breaker.single(now) else at
+
+    def _probe(self, now: float) -> Group | None:
+        """One delivery, left in its place until its answer: from head, middle and end in turn."""
+        parts = self._parts
+        single = parts.breaker.single(now)
+        delivery = self._candidate(now, 0 if single else parts.breaker.probes % 3)
+        if delivery is None:
+            parts.breaker.probe_failed(now)
+            return None
+        if single:
+            parts.allowance.spend(now)
+        return Group((delivery,), now)
+
+    def _candidate(self, now: float, turn: int) -> Delivery | None:
+        """Rather one that was not refused yet: it tells more."""
+        parts = self._parts
+        waiting = [d for d in islice(parts.window.unfinished(), PROBED) if d.state == WAITING]
+        refused = {s.delivery.offset for s in parts.doubt.suspects}
+        if not parts.breaker.single(now):
+            refused |= {d.offset for d in parts.refused_probes}
+        unjudged = [d for d in waiting if d.offset not in refused]
+        for found in (unjudged, waiting):
+            start = (0, len(found) // 2, max(0, len(found) - 1))[turn]
+            near = found[start:] + found[:start]
+            for delivery in near[:LOOK]:
+                if parts.preparer.probe_item(delivery, now) is not None:
+                    return delivery
+        return None
+
+
+def _in_turn(delivery: Delivery) -> bool:
+    """Whether it still waits with the window, and has not gone another way."""
+    return delivery.state == WAITING and delivery.group is None

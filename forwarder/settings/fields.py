@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import phonenumbers
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from forwarder.currencies import ACTIVE
+
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:]+\]|[^\s:]+):(?P<port>\d{1,5})")
 _MAX_PORT = 65535
@@ -21,7 +23,7 @@ def _topic(name: str) -> str:
 
 
 def _start(value: object) -> object:
-    if value is None or value in ("earliest", "latest") or isinstance(value, datetime):
+    if value is None or value in ("earliest", "latest") or isinstance(value, float):
         return value
     try:
         time = datetime.fromisoformat(str(value))
@@ -29,11 +31,11 @@ def _start(value: object) -> object:
         time = None
     if time is None or time.tzinfo is None:
         raise ValueError("must be earliest, latest, or a time such as 2026-01-31T00:00:00Z")
-    return time
+    return time.timestamp()
 
 
 def _currency(code: str) -> str:
-    if re.fullmatch(r"[A-Za-z]{3}", code):
+    if code.upper() in ACTIVE:
         return code.upper()
     raise ValueError("must be an active ISO 4217 code such as USD")
 
@@ -68,7 +70,8 @@ def _brokers(text: str) -> str:
 
 
 TopicName = Annotated[str, AfterValidator(_topic)]
-StartFrom = Annotated[Literal["earliest", "latest"] | datetime | None, BeforeValidator(_start)]
+StartFrom = Annotated[Literal["earliest", "latest"] | float | None, BeforeValidator(_start)]
+"""A time is in epoch seconds."""
 Currency = Annotated[str, AfterValidator(_currency)]
 Region = Annotated[str, AfterValidator(_region)]
 Listen = Annotated[str, AfterValidator(_listen)]

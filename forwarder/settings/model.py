@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, SerializeAsAny
 from forwarder.consent import ConsentPolicy
 from forwarder.credentials import SecretSource, SettingsPath
 from forwarder.destinations.settings import AccountSettings, BudgetSettings, SettingsModel
+from forwarder.kafka import topics
 from forwarder.settings.fields import (
     Brokers,
     Currency,
@@ -45,20 +46,20 @@ class KafkaSettings(SettingsModel):
     ssl_keyfile: SettingsPath | None = None
 
     def queue_topic(self, account: str) -> str:
-        return f"{self.topic_prefix}.queue.{account}"
+        return topics.queue_topic(self.topic_prefix, account)
 
     @property
     def retry_topics(self) -> tuple[str, ...]:
         """By tier: the topics of deliveries that wait 1m, 10m, 1h."""
-        return tuple(f"{self.topic_prefix}.retry.{delay}" for delay in ("1m", "10m", "1h"))
+        return tuple(name for name, _ in topics.retry_topics(self.topic_prefix))
 
     @property
     def dead_letter_topic(self) -> str:
-        return f"{self.topic_prefix}.dlq"
+        return topics.dlq_topic(self.topic_prefix)
 
     @property
     def replays_topic(self) -> str:
-        return f"{self.topic_prefix}.replays"
+        return topics.replays_topic(self.topic_prefix)
 
     def sender_group(self, destination: str) -> str:
         """The consumer group of a destination's senders; the routers' is ``group_id``."""

@@ -110,7 +110,7 @@ def test_null_is_as_if_not_written(loaded: Load) -> None:
 def test_start_from_is_a_word_or_a_time(loaded: Load, told: Told) -> None:
     assert loaded("kafka: {start_from: latest}").kafka.start_from == "latest"
     time = loaded("kafka: {start_from: 2026-01-31T00:00:00Z}").kafka.start_from
-    assert time == datetime(2026, 1, 31, tzinfo=UTC)
+    assert time == datetime(2026, 1, 31, tzinfo=UTC).timestamp()
     rule = "must be earliest, latest, or a time such as 2026-01-31T00:00:00Z"
     for wrong in ("yesterday", "2026-01-31T00:00:00", "5", "true"):
         assert told(f"kafka:\n  start_from: {wrong}") == [
@@ -149,7 +149,9 @@ def test_secrets_stand_beside_the_settings_file(loaded: Load, tmp_path: Path) ->
 def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> None:
     text = (
         "kafka:\n  group_ip: x\n  security_protocol: ssl\ndelivery: {request_timeout: 7 seconds}\n"
-        + accounts(one=PIXEL.replace("event_source:", "event_sorce:"), two="destination: tictok")
+        + accounts(
+            one=PIXEL.replace("event_source_id:", "event_sorce_id:"), two="destination: tictok"
+        )
         + "unruoted: skip\n"
     )
     assert told(text) == [
@@ -162,8 +164,11 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
             "settings.yaml:4 delivery.request_timeout: a duration is a number and a unit: "
             "500ms 20s 5m 24h 28d"
         ),
-        "settings.yaml:6 accounts.one.event_source: is required (add `event_source: ...`)",
-        "settings.yaml:9 accounts.one.event_sorce: unknown key (did you mean event_source?)",
+        "settings.yaml:6 accounts.one.event_source_id: is required (add `event_source_id: ...`)",
+        (
+            "settings.yaml:10 accounts.one.event_sorce_id: unknown key "
+            "(did you mean event_source_id?)"
+        ),
         (
             "settings.yaml:13 accounts.two.destination: no destination has this name "
             "(did you mean tiktok?)"

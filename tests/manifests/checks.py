@@ -30,9 +30,3 @@ CHECKS: dict[str, Check] = {
     "replicas": scaling.replicas,
     "scaled objects": scaling.scaled_objects,
 }
-
-
-def failing(manifests: Manifests) -> dict[str, list[str]]:
-    """The checks that find something, and what."""
-    found = {title: list(check(manifests)) for title, check in CHECKS.items()}
-    return {title: texts for title, texts in found.items() if texts}

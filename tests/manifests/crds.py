@@ -266,7 +266,7 @@ def problems(manifest: Manifest) -> list[str]:
 
 
 def _check(value: Any, spec: Field, at: str) -> Iterator[str]:
-    if not isinstance(value, _TYPES[spec.type]) or (spec.type == "integer" and value is True):
+    if not _is(value, spec.type):
         yield f"{at}: {value!r} is no {spec.type}"
         return
     if not spec.below:
@@ -280,3 +280,9 @@ def _check(value: Any, spec: Field, at: str) -> Iterator[str]:
         missing = {key for key, entry in spec.below.items() if entry.required} - item.keys()
         for key in sorted(missing):
             yield f"{at}: {key} missing"
+
+
+def _is(value: object, kind: str) -> bool:
+    if kind == "integer" and isinstance(value, bool):
+        return False
+    return isinstance(value, _TYPES[kind])

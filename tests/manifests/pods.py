@@ -83,7 +83,7 @@ def _ours(container: Manifest) -> bool:
 
 def images(manifests: Manifests) -> Iterator[str]:
     """An exact version or a digest; ours is the version of this repository."""
-    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.M)
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     for workload in workloads(manifests):
         image = workload.container["image"]
         tag = re.search(r":(\d+\.\d+[\w.-]*)$|@sha256:[0-9a-f]{64}$", image)

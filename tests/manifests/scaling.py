@@ -68,9 +68,7 @@ def _bounds(spec: Mapping[str, Any]) -> Iterator[str]:
         yield "scales down after less than 10 minutes"
 
 
-def _trigger(
-    trigger: Mapping[str, Any], target: Workload, manifests: Manifests
-) -> Iterator[str]:
+def _trigger(trigger: Mapping[str, Any], target: Workload, manifests: Manifests) -> Iterator[str]:
     if trigger["type"] == "cpu":
         if target.component != "sender":
             yield "scales by CPU what should scale by lag"

@@ -1,0 +1,168 @@
+"""``forwarder check``: everything that can be known before the worker runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from forwarder.cli.check_online import online_findings
+from forwarder.cli.console import json_line, say, say_problems, table
+from forwarder.cli.options import AsJson, Config, settings_of
+from forwarder.cli.rates import loads, rates
+from forwarder.cli.secrets import credential_of, secret_problems
+from forwarder.credentials import Credential
+from forwarder.destinations import DESTINATIONS
+from forwarder.problems import Problem, Problems, SettingsProblems
+from forwarder.settings import Settings, credential_problems
+
+_TEST_CODE: Final = "test_event_code"
+
+
+def check(
+    config: Config = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the brokers and vendors, too.")
+    ] = False,
+    replicas: Annotated[
+        int, typer.Option("--replicas", min=1, metavar="N", help="Replicas that share the work.")
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings and secrets, and print the rate that each account can reach.
+
+    Exit 2 for what keeps the worker from running rightly, 3 for what is merely suspicious.
+    """
+    settings = _settings(config, as_json=as_json)
+    problems, credentials = _secrets(settings, os.environ)
+    problems += credential_problems(settings, credentials, DESTINATIONS)
+    warnings = _warnings(settings)
+    if online:
+        found = online_findings(settings, credentials)
+        problems, warnings = problems + found.problems, warnings + found.warnings
+    if as_json:
+        json_line(_as_json(settings, problems, warnings, replicas))
+    else:
+        _print(settings, replicas)
+        say_problems(warnings, "warning")
+        say_problems(problems)
+    if problems or warnings:
+        raise typer.Exit(2 if problems else 3)
+
+
+def _settings(config: Path | None, *, as_json: bool) -> Settings:
+    try:
+        return settings_of(config)
+    except SettingsProblems as wrong:
+        if as_json:
+            json_line({"problems": [problem._asdict() for problem in wrong.problems]})
+        raise
+
+
+def _secrets(
+    settings: Settings, environ: Mapping[str, str]
+) -> tuple[list[Problem], dict[str, Credential]]:
+    problems: list[Problem] = []
+    credentials: dict[str, Credential] = {}
+    for name in settings.accounts:
+        try:
+            credentials[name] = credential_of(settings, name, environ)
+        except Problems:
+            problems += secret_problems(settings, name, environ)
+    return problems, credentials
+
+
+def _warnings(settings: Settings) -> list[Problem]:
+    found: list[Problem] = []
+    if not settings.accounts:
+        rule = "no account is defined, so nothing is sent"
+        found.append(Problem(settings.place("accounts"), rule, "add one under accounts"))
+    delivery = settings.delivery
+    if delivery.request_timeout > delivery.session_timeout / 2:
+        place = settings.place("delivery", "request_timeout")
+        rule = f"{delivery.request_timeout:g} s is more than half of the session time-out"
+        fix = f"at most {delivery.session_timeout / 2:g}s, or a longer session_timeout"
+        found.append(Problem(place, rule, fix))
+    for name, account in settings.accounts.items():
+        if getattr(account, _TEST_CODE, None) is not None:
+            place = settings.place("accounts", name, _TEST_CODE)
+            rule = "is left on: the vendor takes these events for tests"
+            found.append(Problem(place, rule, "remove it before going live"))
+    return found
+
+
+def _print(settings: Settings, replicas: int) -> None:
+    found = rates(settings)
+    if not found:
+        return
+    rows = [
+        (
+            name,
+            settings.accounts[name].destination,
+            settings.accounts[name].state,
+            rate.unit if rate.unit != name else None,
+            _per_second(rate.share),
+            _per_second(rate.alone) if rate.alone > rate.share else None,
+            _per_second(rate.events),
+            rate.why,
+        )
+        for name, rate in found.items()
+    ]
+    columns = (
+        "account",
+        "destination",
+        "state",
+        "unit",
+        "requests/s",
+        "alone",
+        "events/s",
+        "limit",
+    )
+    table("Rates that accounts can keep up", columns, rows)
+    typer.echo("")
+    table(
+        f"Senders over {replicas} replica{'s' if replicas > 1 else ''}",
+        ("destination", "accounts", "units", "units a replica", "requests/s a replica", "in all"),
+        [
+            (
+                load.destination,
+                load.accounts,
+                load.units,
+                load.units_a_replica,
+                _per_second(load.busiest),
+                _per_second(load.total),
+            )
+            for load in loads(settings, replicas)
+        ],
+    )
+    most = max(load.units for load in loads(settings, replicas))
+    if replicas > most:
+        say(f"a unit has one owner: more than {most} replicas send no faster")
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:,.3f}".rstrip("0").rstrip(".")
+
+
+def _as_json(
+    settings: Settings, problems: list[Problem], warnings: list[Problem], replicas: int
+) -> dict[str, object]:
+    accounts = {
+        name: {
+            "destination": settings.accounts[name].destination,
+            "state": settings.accounts[name].state,
+            **asdict(rate),
+        }
+        for name, rate in rates(settings).items()
+    }
+    return {
+        "problems": [problem._asdict() for problem in problems],
+        "warnings": [warning._asdict() for warning in warnings],
+        "accounts": accounts,
+        "replicas": replicas,
+        "senders": [asdict(load) for load in loads(settings, replicas)],
+    }

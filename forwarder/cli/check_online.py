@@ -1,0 +1,122 @@
+"""The part of ``check`` that asks: brokers and their topics, and vendors with a harmless call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from forwarder.cli.cluster import cluster
+from forwarder.cli.failures import kafka_failure
+from forwarder.cli.topics import differences
+from forwarder.credentials import Credential
+from forwarder.destinations.contract import Account
+from forwarder.http.client import AiohttpClient
+from forwarder.http.port import HttpAnswer, HttpClient, HttpFailure
+from forwarder.kafka.port import Admin, Kafka, KafkaProblem
+from forwarder.kafka.topics import Difference
+from forwarder.problems import Problem, Problems
+from forwarder.settings import Settings, bind_accounts
+
+_OK: Final = range(200, 300)
+_REFUSED: Final = (401, 403)
+
+
+class Findings(NamedTuple):
+    """``problems`` keep the worker from running rightly; ``warnings`` are suspicious."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+
+
+def online_findings(settings: Settings, credentials: Mapping[str, Credential]) -> Findings:
+    """All that brokers and vendors say against these settings."""
+    return asyncio.run(_findings(settings, credentials))
+
+
+async def _findings(settings: Settings, credentials: Mapping[str, Credential]) -> Findings:
+    http = AiohttpClient()
+    try:
+        kafka, vendors = await asyncio.gather(
+            broker_findings(settings), vendor_findings(settings, credentials, http)
+        )
+    finally:
+        await http.close()
+    return Findings(kafka.problems + vendors.problems, kafka.warnings + vendors.warnings)
+
+
+async def broker_findings(settings: Settings, kafka: Kafka | None = None) -> Findings:
+    """Reachable, permitted, and every topic as it must be."""
+    place = f"kafka {settings.kafka.bootstrap_servers}"
+    admin: Admin | None = None
+    try:
+        admin = (kafka or cluster(settings)).admin()
+        await admin.start()
+        found = await differences(admin, settings)
+        for group in _groups(settings):
+            await admin.committed(group)
+    except KafkaProblem as problem:
+        return Findings(list(kafka_failure(problem, place).problems), [])
+    except Problems as problems:
+        return Findings(list(problems.problems), [])
+    finally:
+        if admin is not None:
+            await admin.stop()
+    return Findings(
+        [_told(difference) for difference in found if not _is_orphan(difference)],
+        [_told(difference) for difference in found if _is_orphan(difference)],
+    )
+
+
+def _groups(settings: Settings) -> list[str]:
+    destinations = sorted({account.destination for account in settings.accounts.values()})
+    senders = [settings.kafka.sender_group(destination) for destination in destinations]
+    return [settings.kafka.group_id, *senders]
+
+
+def _is_orphan(difference: Difference) -> bool:
+    return difference.setting == "account"
+
+
+def _told(difference: Difference) -> Problem:
+    place = f"topic {difference.topic}"
+    if difference.setting == "topic":
+        return Problem(place, "is missing", "create it with forwarder topics create")
+    if _is_orphan(difference):
+        rule = "is a queue, but no account has its name"
+        fix = "bring the account back as draining until the queue is empty, then delete the topic"
+        return Problem(place, rule, fix)
+    rule = f"{difference.setting} is {difference.found}, but must be {difference.wanted}"
+    return Problem(place, rule, "change the topic: the forwarder never alters one that exists")
+
+
+async def vendor_findings(
+    settings: Settings, credentials: Mapping[str, Credential], http: HttpClient
+) -> Findings:
+    """Credentials that a vendor refuses, for vendors that have a harmless call to ask with."""
+    accounts = bind_accounts(settings)
+    asked = [_asked(settings, accounts[name], credentials[name], http) for name in credentials]
+    found = [problem for problem in await asyncio.gather(*asked) if problem is not None]
+    return Findings(found, [])
+
+
+async def _asked(
+    settings: Settings, account: Account, credential: Credential, http: HttpClient
+) -> Problem | None:
+    preflight = account.preflight(credential)
+    if preflight is None:
+        return None
+    place = settings.place("accounts", account.name)
+    answer = await http.send(preflight.request, settings.delivery.request_timeout)
+    match answer:
+        case HttpFailure(kind):
+            rule = f"the vendor did not answer ({kind})"
+            return Problem(place, rule, "check base_url and the way out of this network")
+        case HttpAnswer(status) if status in _OK:
+            return None
+        case HttpAnswer(status) if status in _REFUSED:
+            rule = f"the vendor refuses the credential (HTTP {status})"
+            return Problem(place, rule, "replace the key: it is unknown, expired or revoked")
+        case HttpAnswer(status):
+            rule = f"the vendor could not say whether the credential works (HTTP {status})"
+            return Problem(place, rule, "try again later")

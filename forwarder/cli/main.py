@@ -1,0 +1,120 @@
+"""The program ``forwarder``: its commands, and how every way to fail is told.
+
+Exit codes: 0 done; 1 failed at run time; 2 wrong usage or settings; 3 done, but something was
+found; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated, Final
+
+import typer
+
+from forwarder.cli import check, preview, publish, schema, send, topics, validate
+from forwarder.cli.console import say_problems
+from forwarder.cli.failures import Failed, kafka_failure
+from forwarder.kafka.port import KafkaProblem
+from forwarder.problems import Problem, Problems
+
+_REPORT: Final = "a bug: please report it with the output of the same command and --debug"
+
+app = typer.Typer(
+    name="forwarder",
+    help="Forward first-party conversion events from Kafka to ad platforms.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(check.check)
+app.add_typer(topics.app, name="topics")
+app.command("schema")(schema.schema)
+app.command("validate")(validate.validate)
+app.command("preview")(preview.preview)
+app.command("send")(send.send)
+app.command("publish")(publish.publish)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("conversion-forwarder"))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of bugs.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Forward first-party conversion events from Kafka to ad platforms."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. No traceback for anything expected."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except Problems as problems:
+        say_problems(problems.problems)
+        return 1 if isinstance(problems, Failed) else 2
+    except KafkaProblem as problem:
+        say_problems(kafka_failure(problem).problems)
+        return 1
+    except typer.TyperException as error:
+        say_problems([_usage(error, arguments)])
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last net: a bug is told in one line, too
+        if "--debug" in arguments:
+            traceback.print_exc()
+        say_problems([Problem(_where(error), f"unexpected {type(error).__name__}", _REPORT)])
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    # --debug may stand anywhere: it is wanted when a command has just failed
+    command = typer.main.get_command(app)
+    kept = [argument for argument in arguments if argument != "--debug"]
+    code = command.main(args=kept, prog_name="forwarder", standalone_mode=False)
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> Problem:
+    command = " ".join(["forwarder", *_commands(arguments)])
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return Problem(command, said[:1].lower() + said[1:], f"see {command} --help")
+
+
+def _commands(arguments: Sequence[str]) -> list[str]:
+    """The names of commands at the front of the arguments; nothing that a user may have typed."""
+    found: list[str] = []
+    for argument in arguments:
+        known = {"topics": ("create", "diff")}.get(found[0], ()) if found else _names()
+        if argument not in known:
+            break
+        found.append(argument)
+    return found
+
+
+def _names() -> list[str]:
+    single = [command.name for command in app.registered_commands]
+    groups = [group.name for group in app.registered_groups]
+    return [name for name in [*single, *groups] if isinstance(name, str)]
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "forwarder" in frame.filename] or list(frames)
+    last = ours[-1]
+    return f"{last.filename.rpartition('/')[2]}:{last.lineno}"

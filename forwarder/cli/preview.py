@@ -1,0 +1,142 @@
+"""``forwarder preview``: what every account would be sent, without sending anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Final
+
+import orjson
+import typer
+
+from forwarder.cli import lines
+from forwarder.cli.console import json_line, say
+from forwarder.cli.options import Config, Lines, settings_of
+from forwarder.cli.validate import checked, invalid
+from forwarder.credentials import Credential
+from forwarder.destinations import DESTINATIONS
+from forwarder.destinations.contract import Account, Item, Rejected, Skipped
+from forwarder.event import ConversionEvent
+from forwarder.http.port import HttpRequest
+from forwarder.routing import Routing
+from forwarder.settings import advertiser_defaults, bind_accounts
+
+MASK: Final = "***"
+_STAND_INS: Final = ("placeholder-one", "placeholder-two")
+_SHOWN_HEADERS: Final = frozenset({"content-type", "accept", "user-agent"})
+
+
+def preview(
+    file: Lines = "-",
+    config: Config = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show payload and identifiers as they are sent.")
+    ] = False,
+) -> None:
+    """Print the request of each (event, account) as one JSON line; send nothing.
+
+    Credentials stay masked and need not be readable. Exit 3 if any line is no event.
+    """
+    settings = settings_of(config)
+    accounts = bind_accounts(settings)
+    advertisers = advertiser_defaults(settings)
+    shown = Preview(accounts, reveal=reveal)
+    now, wrong = time.time(), 0
+    with lines.opened(file) as found:
+        for line in lines.lines(found):
+            result = checked(line.value, advertisers, now, strict=False)
+            if result.event is None:
+                wrong += 1
+                json_line(invalid(line.number, result.errors))
+                continue
+            for told in shown.of(result.event):
+                json_line(told)
+    if wrong:
+        say(f"{wrong} lines are no events")
+        raise typer.Exit(3)
+
+
+class Preview:
+    """What accounts make of events. Needs no credential: requests are made with stand-ins."""
+
+    def __init__(self, accounts: Mapping[str, Account], *, reveal: bool) -> None:
+        self._accounts = accounts
+        self._route = Routing(accounts, DESTINATIONS)
+        self._reveal = reveal
+
+    def of(self, event: ConversionEvent) -> Iterator[dict[str, object]]:
+        """One JSON object for each account that takes the event's advertiser."""
+        route = self._route(event)
+        if route.unrouted:
+            yield {"event_id": event.event_id, "outcome": "unrouted"}
+            return
+        for name, account in self._accounts.items():
+            if name in route.not_targeted:
+                yield self._told(event, account, Skipped("not_targeted"))
+            elif name in route.accounts:
+                yield self._told(event, account, account.applies(event) or account.prepare(event))
+
+    def _told(
+        self, event: ConversionEvent, account: Account, result: Item | Skipped | Rejected
+    ) -> dict[str, object]:
+        told: dict[str, object] = {
+            "event_id": event.event_id,
+            "account": account.name,
+            "destination": account.settings.destination,
+        }
+        match result:
+            case Skipped(reason):
+                return told | {"outcome": "skipped", "reason": reason, "request": None}
+            case Rejected(rule, message):
+                told |= {"outcome": "rejected", "reason": rule, "request": None}
+                return told | {"message": message}
+            case Item():
+                request = shown_request(account, result, reveal=self._reveal)
+                return told | {"outcome": "request", "reason": None, "request": request}
+
+
+def shown_request(account: Account, item: Item, *, reveal: bool) -> dict[str, object]:
+    """The request with one item, without anything that comes from a credential."""
+    one, two = (account.request([item], _stand_in(account, text)) for text in _STAND_INS)
+    headers = {
+        name: _without_credential(value, two.headers[name]) for name, value in one.headers.items()
+    }
+    if not reveal:
+        headers = {name: _shown_header(name, value) for name, value in headers.items()}
+    return {
+        "method": one.method,
+        "url": _without_credential(one.url, two.url),
+        "headers": headers,
+        "body": _body(one, reveal=reveal),
+    }
+
+
+def _stand_in(account: Account, text: str) -> Credential:
+    return Credential(1, dict.fromkeys(account.settings.secrets(), text))
+
+
+def _without_credential(value: str, other: str) -> str:
+    """What two credentials make differently is theirs: a token in plain view is masked where it
+    stands, a signature as a whole.
+    """
+    if value == other:
+        return value
+    return value.replace(_STAND_INS[0], MASK) if _STAND_INS[0] in value else MASK
+
+
+def _shown_header(name: str, value: str) -> str:
+    return value if name.lower() in _SHOWN_HEADERS or MASK in value else MASK
+
+
+def _body(request: HttpRequest, *, reveal: bool) -> object:
+    return orjson.Fragment(request.body) if reveal else _masked(orjson.loads(request.body))
+
+
+def _masked(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _masked(below) for key, below in value.items()}
+        case list():
+            return [_masked(below) for below in value]
+        case _:
+            return MASK

@@ -1,0 +1,165 @@
+"""``forwarder send``: a few events to one account for real, without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from forwarder.cli import lines
+from forwarder.cli.console import json_line, say
+from forwarder.cli.options import AsJson, Config, Lines, settings_of
+from forwarder.cli.secrets import credential_of
+from forwarder.cli.validate import checked, report_invalid
+from forwarder.credentials import Credential
+from forwarder.destinations import DESTINATIONS
+from forwarder.destinations.contract import Account, Item, Rejected, Skipped
+from forwarder.destinations.settings import AccountSettings, BudgetSettings
+from forwarder.event import ConversionEvent
+from forwarder.http.client import AiohttpClient
+from forwarder.http.port import HttpClient, HttpFailure
+from forwarder.problems import Problem, Problems, did_you_mean
+from forwarder.settings import Settings, advertiser_defaults
+
+_TEST_CODE: Final = "test_event_code"
+_DELIVERED: Final = frozenset({"delivered", "duplicate"})
+
+
+def send(
+    account: Annotated[str, typer.Option("--account", metavar="A", help="The account to send to.")],
+    file: Lines = "-",
+    config: Config = None,
+    test_event_code: Annotated[
+        str | None,
+        typer.Option("--test-event-code", metavar="X", help="Mark as test events, where possible."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send each event once and print what the vendor answered; exit 1 if any is not delivered.
+
+    One event a request, one after the other, no faster than the account's budgets allow. The
+    worker's own requests are not seen: beside a busy worker send only a few.
+    """
+    settings = settings_of(config)
+    bound = _bound(settings, account, test_event_code)
+    once = Once(
+        bound,
+        credential_of(settings, account, os.environ),
+        settings.delivery.request_timeout,
+        _pause(settings, bound.settings),
+    )
+    if not asyncio.run(_send_all(once, settings, file, as_json=as_json)):
+        raise typer.Exit(1)
+
+
+async def _send_all(once: Once, settings: Settings, file: str, *, as_json: bool) -> bool:
+    """Whether every line was delivered."""
+    advertisers = advertiser_defaults(settings)
+    client, good, count = AiohttpClient(), True, 0
+    try:
+        with lines.opened(file) as found:
+            for line in lines.lines(found):
+                count += 1
+                result = checked(line.value, advertisers, time.time(), strict=False)
+                if result.event is None:
+                    report_invalid(line.number, result.errors, as_json=as_json)
+                    good = False
+                    continue
+                sent = await once.send(result.event, client)
+                good &= sent.verdict in _DELIVERED
+                _tell(line.number, result.event.event_id, sent, as_json=as_json)
+    finally:
+        await client.close()
+    if not count:
+        say("no events")
+    return good and count > 0
+
+
+def _bound(settings: Settings, name: str, test_event_code: str | None) -> Account:
+    own = settings.accounts.get(name)
+    if own is None:
+        fix = did_you_mean(name, settings.accounts)
+        raise Problems([Problem("--account", f"no account is called {name}", fix)])
+    if test_event_code is not None:
+        own = _testing(own, test_event_code)
+    return DESTINATIONS[own.destination].account(name, own, own.consent or settings.consent)
+
+
+def _testing(own: AccountSettings, code: str) -> AccountSettings:
+    if _TEST_CODE not in type(own).model_fields:
+        rule = f"{own.destination} has no test events"
+        raise Problems([Problem("--test-event-code", rule, "leave it out")])
+    return own.model_copy(update={_TEST_CODE: code})
+
+
+def _pause(settings: Settings, own: AccountSettings) -> float:
+    """Seconds between requests that keep every budget of the account."""
+    budgets = [b if isinstance(b, BudgetSettings) else settings.budgets[b] for b in own.budgets]
+    margin = 1 - settings.delivery.budget_margin
+    return max(budget.per / (budget.requests * margin) for budget in budgets)
+
+
+class Sent(NamedTuple):
+    """What became of one event. ``verdict``: the vendor's, or ``skipped`` or ``rejected`` when it
+    was not sent at all (``status`` is then ``None``).
+    """
+
+    verdict: str
+    code: str
+    message: str
+    status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(slots=True)
+class Once:
+    """Sends single events to one account, ``pause`` seconds apart at least."""
+
+    account: Account
+    credential: Credential
+    timeout: float
+    pause: float
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _sent: bool = False
+
+    async def send(self, event: ConversionEvent, client: HttpClient) -> Sent:
+        """Send ``event`` alone, whatever its age."""
+        item = self.account.applies(event) or self.account.prepare(event)
+        match item:
+            case Skipped(reason):
+                return Sent("skipped", reason, "this account should not have the event")
+            case Rejected(rule, message):
+                return Sent("rejected", f"local.{rule}", message)
+            case Item():
+                return await self._request(item, client)
+
+    async def _request(self, item: Item, client: HttpClient) -> Sent:
+        if self._sent:
+            await self.sleep(self.pause)
+        self._sent = True
+        request = self.account.request([item], self.credential)
+        answer = await client.send(request, self.timeout)
+        if isinstance(answer, HttpFailure):
+            arrived = "it may have arrived" if answer.maybe_sent else "nothing was sent"
+            return Sent("transient", answer.kind, f"no answer; {arrived}")
+        reading = self.account.read(answer, 1, time.time())
+        if reading.named:
+            refusal = next(iter(reading.named.values()))
+            reading = replace(reading, code=refusal.code, message=refusal.message)
+        verdict = "duplicate" if reading.duplicate else reading.verdict.value
+        return Sent(verdict, reading.code, reading.message, answer.status, reading.request_id)
+
+
+def _tell(number: int, event_id: str, sent: Sent, *, as_json: bool) -> None:
+    if as_json:
+        json_line({"line": number, "event_id": event_id, **sent._asdict()})
+        return
+    status = "not sent" if sent.status is None else f"HTTP {sent.status}"
+    parts = [sent.verdict, f"code {sent.code}" if sent.code else "", sent.message]
+    parts += [f"request id {sent.request_id}" if sent.request_id else "", status]
+    typer.echo(f"line {number}: {event_id}: {', '.join(part for part in parts if part)}")

@@ -62,6 +62,9 @@ class Credential:
     loaded_at: float = 0.0
 
 
+_NONE: Final = Credential(0, {})
+
+
 class SecretProblem(NamedTuple):
     """A secret that cannot be read: the ``field`` of the settings, and why. Never its text."""
 
@@ -163,6 +166,11 @@ class CredentialWatch:
 
     def __repr__(self) -> str:
         return f"CredentialWatch({len(self.credentials())} of {len(self._sources)} readable)"
+
+    def get(self, account: str) -> Credential:
+        """The newest credential of ``account``; one without secrets where none was ever read."""
+        reading = self._readings.get(account)
+        return _NONE if reading is None or reading.credential is None else reading.credential
 
     def credentials(self) -> dict[str, Credential]:
         """The newest credential of every account that has one."""

@@ -21,7 +21,9 @@ from forwarder.lease import Lease
 
 class Driver:
     """``changed`` is called after every step of the lane, so that its owner looks after writes,
-    counts and room; ``requested`` with account, seconds and deliveries of every request. Nothing is sent once ``end`` was called or while the lease is not held."""
+    counts and room; ``requested`` with account, seconds and deliveries of every request. Nothing
+    is sent once ``end`` was called, or while the lease is not held.
+    """
 
     def __init__(
         self,

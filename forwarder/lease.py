@@ -17,12 +17,15 @@ from forwarder.kafka.port import Committed, Consumer, Stale, TopicPartition, Una
 class Lease:
     """One consumer's lease. ``clock``: seconds that go on while the process is stopped."""
 
-    def __init__(self, consumer: Consumer, session_timeout: float, clock: Callable[[], float]):
+    def __init__(
+        self, consumer: Consumer, session_timeout: float, clock: Callable[[], float]
+    ) -> None:
         self._consumer = consumer
         self._clock = clock
         self._term = session_timeout / 2
         self._time_limit = session_timeout
         self._sent_at = -math.inf
+        self._begun_at = clock()
         self.stale = False
         """The coordinator said that this generation is over; until the next assignment."""
 
@@ -43,7 +46,13 @@ class Lease:
     def begin(self) -> None:
         """A new assignment: the lease starts with its first commit."""
         self._sent_at = -math.inf
+        self._begun_at = self._clock()
         self.stale = False
+
+    @property
+    def renewed_at(self) -> float:
+        """Clock time of the last acknowledged commit, or of the assignment before the first."""
+        return max(self._sent_at, self._begun_at)
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         """Commit and, once acknowledged, hold the lease from the moment it was sent.

@@ -52,7 +52,8 @@ class Plan:
 
 class Planner:
     """Plans poll batches for one settings file. ``unrouted_dies``: an event that no account's
-    advertiser list names becomes a dead letter (else it is only counted)."""
+    advertiser list names becomes a dead letter (else it is only counted).
+    """
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class Planner:
             return
         plan.unknown_fields += len(event.unknown_fields())
         route = self._route(event)
+        plan.unknown_fields += route.unknown
         if route.unrouted:
             self._unrouted(record, event, now, plan)
             return

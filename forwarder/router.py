@@ -55,7 +55,7 @@ class RouterMetrics(Protocol):
     """What the router counts; ``forwarder.ops.metrics`` implements it."""
 
     def planned(self, plan: Plan) -> None: ...
-    def oversize(self, account: str | None) -> None: ...
+    def oversize(self, account: str | None, n: int) -> None: ...
     def retry_overdue(self, topic: str, seconds: float) -> None: ...
 
 
@@ -64,6 +64,7 @@ class RouterView:
     """The router as the status page shows it. Clock times, of the clock that was passed in."""
 
     partitions: tuple[TopicPartition, ...] = ()
+    joined: bool = False
     progress_at: float = 0.0
     committed_at: float | None = None
     stalled_since: dict[str, float] = field(default_factory=dict)
@@ -72,7 +73,8 @@ class RouterView:
 
 class Router:
     """One member of the routers' group. ``run`` returns after ``stop``; it raises ``Broken`` when
-    only a restart helps."""
+    only a restart helps.
+    """
 
     def __init__(
         self,
@@ -128,6 +130,27 @@ class Router:
         """Finish the batch that is being written, then leave. May be called twice."""
         self._stopping.set()
 
+    @property
+    def role(self) -> str:
+        return "router"
+
+    @property
+    def joined(self) -> bool:
+        """Whether the first assignment came; true with nothing assigned."""
+        return self.view.joined
+
+    @property
+    def progress_at(self) -> float:
+        """See ``Member``."""
+        polled = self.view.progress_at
+        return min(polled, self._lease.renewed_at) if self.view.partitions else polled
+
+    async def behind(self) -> Mapping[TopicPartition, int]:
+        """Records not yet routed, by partition. Raises ``KafkaProblem``."""
+        mine = dict(self._next)
+        bounds = await self._consumer.bounds(list(mine)) if mine else {}
+        return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
+
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         self._resume_due()
         try:
@@ -150,6 +173,7 @@ class Router:
         self._not_due.clear()
         self._lease.begin()
         self.view.partitions = tuple(sorted(partitions))
+        self.view.joined = True
         self._log.info("partitions_assigned", role="router", partitions=len(partitions))
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
@@ -160,10 +184,19 @@ class Router:
         except (TimeoutError, KafkaProblem) as problem:
             self._log.warning("drain_incomplete", role="router", error=str(problem) or "time-out")
         finally:
-            self._epoch += 1
-            self._next = {}
-            self.view.partitions = ()
+            self._fence()
         self._log.info("partitions_revoked", role="router", partitions=len(partitions))
+
+    async def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """The membership is over already: what is being written will be written again."""
+        self._fence()
+        self._log.warning("partitions_lost", role="router", partitions=len(partitions))
+
+    def _fence(self) -> None:
+        self._epoch += 1
+        self._next = {}
+        self._not_due.clear()
+        self.view.partitions = ()
 
     # -- one batch ------------------------------------------------------------------------------
     async def _turn(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
@@ -195,6 +228,8 @@ class Router:
         await self._write(plan, epoch)
         self._metrics.planned(plan)
         await self._committing()
+        if epoch != self._epoch:
+            return
         self._next |= ends
         self._commit = asyncio.create_task(self._commit_progress_quietly(), name="router-commit")
 
@@ -255,8 +290,9 @@ class Router:
                 try:
                     await self._producer.write(topic, records, 0 if account else None)
                     break
-                except TooLarge:
-                    await self._write_singly(topic, records, epoch, account)
+                except TooLarge as refusal:
+                    refused = [records[index] for index in refusal.records]
+                    await self._shrink(topic, refused, epoch, account)
                     break
                 except (Unavailable, Refused) as problem:
                     self._stalled(topic, str(problem))
@@ -266,21 +302,18 @@ class Router:
         finally:
             stalled.cancel()
         if self.view.stalled_since.pop(topic, None) is not None:
-            self._log.info("write_resumed", topic=topic)
+            self._log.info("write_back", topic=topic)
 
-    async def _write_singly(
-        self, topic: str, records: Sequence[Outgoing], epoch: int, account: str | None
+    async def _shrink(
+        self, topic: str, refused: Sequence[Outgoing], epoch: int, account: str | None
     ) -> None:
-        """One of these does not fit: write them one by one, and that one as ``oversize``."""
-        if len(records) > 1:
-            for record in records:
-                await self._write_topic(topic, [record], epoch, account)
-            return
-        shrunk = oversize(records[0], self._now(), account)
-        if topic == self._topics.dead_letters and records[0].value is None:
+        """These fit no topic with their value: dead-letter them without it."""
+        if topic == self._topics.dead_letters and any(record.value is None for record in refused):
             raise Broken(f"{topic} refuses even a record without a value: check its settings")
-        await self._write_topic(self._topics.dead_letters, [shrunk], epoch)
-        self._metrics.oversize(account)
+        now = self._now()
+        shrunk = [oversize(record, now, account) for record in refused]
+        await self._write_topic(self._topics.dead_letters, shrunk, epoch)
+        self._metrics.oversize(account, len(shrunk))
 
     def _stalled(self, topic: str, error: str = "no acknowledgement yet") -> None:
         self.view.stalled_since.setdefault(topic, self._clock())
@@ -317,7 +350,7 @@ class Router:
 
     async def _give_back(self, problem: KafkaProblem) -> None:
         """What was polled is not settled: read it again from where this member stands."""
-        self._log.warning("batch_given_back", role="router", error=str(problem))
+        self._log.warning("router_paused", role="router", error=str(problem))
         for partition in self._consumer.assignment():
             if partition in self._next:
                 self._consumer.seek(partition, self._next[partition])

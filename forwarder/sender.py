@@ -7,29 +7,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
 from typing import Protocol
 
+from forwarder.budgets import BudgetBook
 from forwarder.credentials import Credential
-from forwarder.destinations.contract import Account, Traits
-from forwarder.driver import WRITE_STALLED, Driver
-from forwarder.event import ConversionEvent
+from forwarder.driver import Driver
 from forwarder.http.port import HttpClient
 from forwarder.kafka.port import (
     Broken,
     Committed,
     Consumer,
-    Kafka,
     KafkaProblem,
-    Reader,
+    Rebalance,
     Stale,
     TopicPartition,
 )
+from forwarder.lane.allowance import Memory
 from forwarder.lane.budget import Budget
-from forwarder.lane.lane import Lane, LaneSettings, LaneView, Tally, Write
+from forwarder.lane.lane import Lane, LaneView
 from forwarder.lease import Lease
-from forwarder.opening import Place, StartFrom, place, recent_origins
+from forwarder.opening import Opener, Place, SenderSettings
 from forwarder.ops.logs import Log
+from forwarder.outbox import Outbox, Report
 from forwarder.writer import Writer
 
 POLL_RECORDS = 4000
@@ -40,12 +39,10 @@ DRAIN_SECONDS = 6.0
 PAUSE_AFTER_TROUBLE = 1.0
 
 
-class SenderReport(Protocol):
+class SenderReport(Report, Protocol):
     """Told what happens, for metrics, logs and the status page."""
 
     def requested(self, account: str, seconds: float, deliveries: int) -> None: ...
-
-    def tallied(self, account: str, tally: Tally, now: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class Surroundings:
     http: HttpClient
     writer: Writer
     memory: Memory
-    make_budgets: Callable[[Account], Sequence[Budget]]
+    make_book: Callable[[], BudgetBook]
     credential: Callable[[str], Credential]
     log: Log
     report: SenderReport
@@ -67,6 +64,8 @@ class Surroundings:
 class SenderView:
     """The sender as the status page shows it."""
 
+    joined: bool = False
+    partitions: int = 0
     progress_at: float = 0.0
     committed_at: float | None = None
     no_offset: set[str] = field(default_factory=set)
@@ -74,7 +73,8 @@ class SenderView:
 
 class Sender:
     """One member of one destination's group. ``run`` returns after ``stop``; it raises ``Broken``
-    when only a restart helps."""
+    when only a restart helps.
+    """
 
     def __init__(
         self,
@@ -90,11 +90,12 @@ class Sender:
         self._log = around.log
         self._lease = Lease(self._consumer, settings.session_timeout, around.clock)
         self._drivers: dict[TopicPartition, Driver] = {}
+        self._book = around.make_book()
         self._committed: dict[TopicPartition, Committed] = {}
         self._paused: set[TopicPartition] = set()
-        self._dirty: set[Driver] = set()
-        self._to_write = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._outbox = Outbox(
+            settings.destination, around.writer, around.report, around.log, around.now
+        )
         self._opening: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self.view = SenderView(progress_at=around.clock())
@@ -108,7 +109,7 @@ class Sender:
             tasks = [
                 asyncio.create_task(self._read(), name="sender-read"),
                 asyncio.create_task(self._keep(), name="sender-keep"),
-                asyncio.create_task(self._write_out(), name="sender-write"),
+                asyncio.create_task(self._outbox.run(), name="sender-write"),
             ]
             stopping = asyncio.create_task(self._stopping.wait(), name="sender-stopping")
             done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,10 +130,31 @@ class Sender:
         """A new credential: fresh budgets, and a breaker that it may cure probes at once."""
         for driver in self._drivers.values():
             if driver.account.name == account:
-                driver.budgets = self._around.make_budgets(driver.account)
+                driver.budgets = self._book.open(account)
                 version = self._around.credential(account).version
                 driver.lane.credential_changed(version, self._around.now())
                 driver.nudge()
+
+    @property
+    def role(self) -> str:
+        return f"sender of {self.destination}"
+
+    @property
+    def joined(self) -> bool:
+        """Whether the first assignment came; true with nothing assigned."""
+        return self.view.joined
+
+    @property
+    def progress_at(self) -> float:
+        """See ``Member``."""
+        polled = self.view.progress_at
+        return min(polled, self._lease.renewed_at) if self._drivers else polled
+
+    async def behind(self) -> Mapping[TopicPartition, int]:
+        """Records not yet finished, by queue. Raises ``KafkaProblem``."""
+        mine = {tp: place.offset for tp, place in self._committed.items()}
+        bounds = await self._consumer.bounds(list(mine)) if mine else {}
+        return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
 
     @property
     def destination(self) -> str:
@@ -151,31 +173,54 @@ class Sender:
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
         """Own these queues. They stay paused until their lanes are open."""
         self._lease.begin()
+        self._book = self._around.make_book()
+        self.view.joined = True
+        self.view.partitions = len(partitions)
         self._committed.clear()
         self._paused = set(partitions)
         self._consumer.pause(partitions)
         self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
-        self._log.info("partitions_assigned", destination=self.destination, partitions=len(partitions))
+        self._log.info(
+            "partitions_assigned", destination=self.destination, partitions=len(partitions)
+        )
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Start no more, finish what is in flight, move what is unfinished below the highest
-        finished offset to the first retry topic, commit; then fence."""
+        finished offset to the first retry topic, commit; then fence.
+        """
         await self._end_opening()
         drivers = list(self._drivers.values())
         limit = self._settings.request_timeout + 1
         await asyncio.gather(*(driver.end(limit) for driver in drivers))
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._drain(drivers)
+                await self._outbox.drain(drivers)
                 await self._commit(drivers)
         except (TimeoutError, KafkaProblem) as problem:
-            self._log.warning("drain_incomplete", destination=self.destination, error=str(problem) or "time-out")
+            self._log.warning(
+                "drain_incomplete", destination=self.destination, error=str(problem) or "time-out"
+            )
         finally:
-            for driver in drivers:
-                driver.abandon()
-            self._drivers.clear()
-            self._dirty.clear()
-        self._log.info("partitions_revoked", destination=self.destination, partitions=len(partitions))
+            self._fence()
+        self._log.info(
+            "partitions_revoked", destination=self.destination, partitions=len(partitions)
+        )
+
+    async def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """The membership is over already: fence at once, what comes back changes nothing."""
+        self._fence()
+        self._log.warning(
+            "partitions_lost", destination=self.destination, partitions=len(partitions)
+        )
+
+    def _fence(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        for driver in self._drivers.values():
+            driver.abandon()
+        self._drivers.clear()
+        self._outbox.clear()
+        self._committed.clear()
 
     async def _end_opening(self) -> None:
         if self._opening is not None:
@@ -192,7 +237,9 @@ class Sender:
             try:
                 await self._open_one(partition)
             except KafkaProblem as problem:
-                self._log.warning("kafka_unreachable", destination=self.destination, error=str(problem))
+                self._log.warning(
+                    "kafka_unreachable", destination=self.destination, error=str(problem)
+                )
                 left.append(partition)
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
 
@@ -212,7 +259,7 @@ class Sender:
             account,
             partition,
             lane,
-            self._around.make_budgets(account),
+            self._book.open(account.name),
             lambda: self._around.credential(account.name),
             self._lease,
             self._around.http,
@@ -233,7 +280,9 @@ class Sender:
             except Broken:
                 raise
             except KafkaProblem as problem:
-                self._log.warning("kafka_unreachable", destination=self.destination, error=str(problem))
+                self._log.warning(
+                    "kafka_unreachable", destination=self.destination, error=str(problem)
+                )
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
                 continue
             self.view.progress_at = self._around.clock()
@@ -255,66 +304,9 @@ class Sender:
             self._consumer.resume([driver.partition])
             self._paused.discard(driver.partition)
 
-    # -- what a lane's step leaves to do --------------------------------------------------------
     def _changed(self, driver: Driver) -> None:
         self._resume_when_half_empty(driver)
-        self._dirty.add(driver)
-        self._to_write.set()
-
-    async def _write_out(self) -> None:
-        while True:
-            await self._to_write.wait()
-            self._to_write.clear()
-            dirty, self._dirty = self._dirty, set()
-            async with self._writing:
-                await asyncio.gather(*(self._look_after(driver) for driver in dirty))
-
-    async def _look_after(self, driver: Driver) -> None:
-        """Report what a lane did, and write what must leave it."""
-        tally = driver.lane.take_tally()
-        account = driver.account
-        self._around.report.tallied(account.name, tally, self._around.now())
-        writes = driver.lane.take_writes()
-        try:
-            await self._around.writer.settle(account, tally.settled)
-        except KafkaProblem as problem:
-            self._log.warning("write_stalled", destination=self.destination, account=account.name, error=str(problem))
-        if writes:
-            await self._write(driver, writes)
-
-    async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
-        """Write, or hand them back to the lane and try again later."""
-        loop = asyncio.get_running_loop()
-        stalled = loop.call_later(WRITE_STALLED, self._hold_back, driver)
-        try:
-            for topic, group in self._around.writer.by_topic(writes).items():
-                try:
-                    await self._around.writer.write(driver.account, topic, group)
-                except Broken:
-                    raise
-                except KafkaProblem as problem:
-                    driver.lane.unwritten(group)
-                    self._log.warning("write_stalled", destination=self.destination, topic=topic, error=str(problem))
-                    loop.call_later(PAUSE_AFTER_TROUBLE, self._changed, driver)
-                else:
-                    driver.lane.written(group, self._around.now())
-                    driver.held_back = False
-        finally:
-            stalled.cancel()
-        driver.nudge()
-
-    def _hold_back(self, driver: Driver) -> None:
-        driver.held_back = True
-        self._log.warning("write_stalled", destination=self.destination, account=driver.account.name, error="no acknowledgement yet")
-
-    async def _drain(self, drivers: Sequence[Driver]) -> None:
-        async with self._writing:
-            await asyncio.gather(*(self._look_after(driver) for driver in drivers))
-            now = self._around.now()
-            for driver in drivers:
-                writes = driver.lane.drain(now)
-                if writes:
-                    await self._write(driver, writes)
+        self._outbox.put(driver)
 
     # -- keeping place --------------------------------------------------------------------------
     async def _keep(self) -> None:
@@ -328,9 +320,13 @@ class Sender:
                 await self._commit(drivers)
             except KafkaProblem as problem:
                 if had_lease and isinstance(problem, Stale):
-                    self._log.warning("lease_lost", destination=self.destination, error=str(problem))
+                    self._log.warning(
+                        "lease_lost", destination=self.destination, error=str(problem)
+                    )
                 else:
-                    self._log.warning("commit_failed", destination=self.destination, error=str(problem))
+                    self._log.warning(
+                        "commit_failed", destination=self.destination, error=str(problem)
+                    )
             if self._around.clock() - ticked_at >= TICK_SECONDS:
                 ticked_at = self._around.clock()
                 self._tick(drivers)

@@ -58,16 +58,10 @@ class Writer:
         records = [self._record(account, write) for write in writes]
         try:
             await self._producer.write(topic, records)
-        except TooLarge:
-            for record in records:
-                await self._write_shrunk(account, topic, record)
-
-    async def _write_shrunk(self, account: Account, topic: str, record: Outgoing) -> None:
-        try:
-            await self._producer.write(topic, [record])
-        except TooLarge:
-            shrunk = oversize(record, self._now(), account.name)
-            await self._producer.write(self._dead_letters, [shrunk])
+        except TooLarge as refusal:
+            now = self._now()
+            shrunk = [oversize(records[index], now, account.name) for index in refusal.records]
+            await self._producer.write(self._dead_letters, shrunk)
 
     def _record(self, account: Account, write: Write) -> Outgoing:
         delivery = write.delivery

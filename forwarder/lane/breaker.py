@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from forwarder.lane.state import KeptState
 from forwarder.lane.tally import Alert
@@ -91,6 +91,12 @@ class Breaker:
         self.until = min(now if kept.until is None else kept.until, now + MAX_PAUSE)
         self._pause = min(max(kept.pause, FIRST_PAUSE), MAX_PAUSE)
         self._only_rejected = kept.only_rejected
+
+    @property
+    def state(self) -> Literal["closed", "open", "probing"]:
+        if not self.is_open:
+            return "closed"
+        return "probing" if self.probing else "open"
 
     # -- while closed -----------------------------------------------------------------------
     def passed(self, now: float) -> None:

@@ -265,14 +265,13 @@ class Lane:
         oldest = window.oldest()
         expires = None if oldest is None else parts.preparer.expires_at(oldest)
         blocked = parts.throttle.blocked(now)
-        state = ("probing" if breaker.probing else "open") if breaker.is_open else "closed"
         return LaneView(
             waiting=len(window) - in_flight - len(parts.writes),
             waiting_bytes=window.bytes,
             in_flight=in_flight,
             oldest_record_at=None if oldest is None else oldest.record.timestamp / 1000,
             expires_in=None if expires is None else expires - now,
-            breaker=state,
+            breaker=breaker.state,
             reason=breaker.reason,
             code=breaker.code,
             since=breaker.since if breaker.is_open else None,

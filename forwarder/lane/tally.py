@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from forwarder.lane.delivery import Delivery
 
@@ -25,9 +25,9 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A change of state worth one log line: ``breaker_opened`` ``breaker_closed`` ``throttled``."""
+    """A change of state worth one log line."""
 
-    action: str
+    action: Literal["breaker_opened", "breaker_closed", "throttled"]
     reason: str
     code: str
     message: str
@@ -43,7 +43,7 @@ class LaneView:
     in_flight: int
     oldest_record_at: float | None
     expires_in: float | None
-    breaker: str  # closed, open, probing
+    breaker: Literal["closed", "open", "probing"]
     reason: str
     code: str
     since: float | None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from forwarder.lane.lane import Alert, Tally
 from forwarder.ops.logs import Log
-from forwarder.ops.metrics import Metrics
+from forwarder.ops.metrics import AccountMetrics, Metrics
 from forwarder.ops.status import DeadLetters, LastHour, LastVerdict, Sparkline, Verdicts
 from forwarder.plan import Plan
 
@@ -45,10 +45,10 @@ class Report:
         if plan.dropped_fields:
             self._metrics.dropped_fields(plan.dropped_fields)
 
-    def oversize(self, account: str | None) -> None:
-        """A record was too large for its queue."""
+    def oversize(self, account: str | None, n: int) -> None:
+        """Records were too large for their queue."""
         if account is not None:
-            self._ended(account, "dead_lettered", "oversize", 1)
+            self._ended(account, "dead_lettered", "oversize", n)
 
     def retry_overdue(self, topic: str, seconds: float) -> None:
         self.overdue[topic] = max(0.0, seconds)
@@ -67,6 +67,7 @@ class Report:
         metrics = self._metrics.account(account, self._destinations[account])
         metrics.ended(tally.outcomes)
         metrics.answered(tally.requests)
+        self._timed(metrics, tally, now)
         for verdict, code in tally.requests:
             self._verdicts[account].add(now, verdict, code)
         for (outcome, reason), n in tally.outcomes.items():
@@ -76,6 +77,13 @@ class Report:
             self._metrics.dropped_fields(tally.dropped_fields)
         for alert in tally.alerts:
             self._say(account, alert)
+
+    @staticmethod
+    def _timed(metrics: AccountMetrics, tally: Tally, now: float) -> None:
+        delivered = [one.delivery for one in tally.settled if one.outcome == "delivered"]
+        if delivered:
+            metrics.latencies([now - one.record.timestamp / 1000 for one in delivered])
+            metrics.ages([now - one.event_time for one in delivered if one.event_time is not None])
 
     def _say(self, account: str, alert: Alert) -> None:
         opened = alert.action == "breaker_opened"

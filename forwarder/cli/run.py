@@ -1,0 +1,120 @@
+"""``forwarder run``: the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib.metadata import version
+from random import Random
+from typing import Annotated
+
+import typer
+import uvloop
+
+from forwarder.cli.cluster import cluster
+from forwarder.cli.failures import Failed, kafka_failure
+from forwarder.cli.options import Config, settings_of
+from forwarder.cli.secrets import secret_problems
+from forwarder.credentials import CredentialWatch
+from forwarder.destinations import DESTINATIONS
+from forwarder.http.client import AiohttpClient
+from forwarder.kafka.port import KafkaProblem
+from forwarder.ops.logs import Log, bridge, describe, open_log
+from forwarder.ops.server import CannotListen
+from forwarder.problems import Problem, SettingsProblems
+from forwarder.settings import Settings, credential_problems
+from forwarder.worker import Roles, Surfaces, Worker
+
+
+class Role(StrEnum):
+    ROUTER = "router"
+    SENDER = "sender"
+
+
+def run(
+    config: Config = None,
+    role: Annotated[
+        Role | None, typer.Option(help="Run one role only. A router needs no vendor secrets.")
+    ] = None,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option(help="With --role sender: only these destinations.", metavar="D"),
+    ] = None,
+) -> None:
+    """Run the worker, both roles unless told, until SIGTERM or SIGINT."""
+    settings = settings_of(config)
+    roles = _roles(settings, role, destination or [])
+    watch = _credentials(settings, roles, os.environ)
+    uvloop.run(_serve(settings, roles, watch))
+
+
+def _roles(settings: Settings, role: Role | None, chosen: list[str]) -> Roles:
+    used = {account.destination for account in settings.accounts.values()}
+    if not used:
+        fix = "add at least one account"
+        raise SettingsProblems([Problem(settings.place("accounts"), "no account is set up", fix)])
+    if chosen and role is not Role.SENDER:
+        fix = "add --role sender"
+        raise SettingsProblems([Problem("--destination", "is for senders only", fix)])
+    unknown = [name for name in chosen if name not in used]
+    if unknown:
+        known = f"accounts have: {', '.join(sorted(used))}"
+        raise SettingsProblems(
+            [Problem(f"--destination {name}", "no account has it", known) for name in unknown]
+        )
+    senders = frozenset() if role is Role.ROUTER else frozenset(chosen or used)
+    return Roles(role is not Role.SENDER, senders)
+
+
+def _credentials(settings: Settings, roles: Roles, environ: Mapping[str, str]) -> CredentialWatch:
+    """The credentials of the accounts that this process sends for, read once; a router has none."""
+    mine = [n for n, a in settings.accounts.items() if a.destination in roles.senders]
+    watch = CredentialWatch({name: settings.accounts[name].secrets() for name in mine}, environ)
+    watch.check(time.time())
+    problems = [p for name in mine for p in secret_problems(settings, name, environ)]
+    problems += credential_problems(settings, watch.credentials(), DESTINATIONS)
+    if problems:
+        raise SettingsProblems(problems)
+    return watch
+
+
+async def _serve(settings: Settings, roles: Roles, watch: CredentialWatch) -> None:
+    log = open_log(settings.ops.log_level, settings.ops.log_format, time.monotonic)
+    unbridge = bridge(log)
+    surfaces = Surfaces(
+        kafka=cluster(settings),
+        http=AiohttpClient(),
+        credentials=watch,
+        log=log,
+        now=time.time,
+        clock=_steady,
+        random=Random(),  # noqa: S311 - jitter, no secret
+    )
+    worker = Worker(settings, roles, surfaces, version("conversion-forwarder"))
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, worker.stop)
+    try:
+        await worker.run()
+    except (KafkaProblem, CannotListen, OSError) as error:
+        raise _told(error, log) from None
+    finally:
+        log.flush(all_held=True)
+        unbridge()
+
+
+def _steady() -> float:
+    """Seconds that only grow, also while the machine sleeps: a lease must end meanwhile."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+def _told(error: Exception, log: Log) -> Failed:
+    log.error("task_failed", **describe(error))
+    if isinstance(error, KafkaProblem):
+        return kafka_failure(error)
+    return Failed([Problem("ops.listen", str(error), "choose another address or port")])

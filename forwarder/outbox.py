@@ -1,0 +1,142 @@
+"""What the lanes of one sender leave to do after each step: counts, log lines, and the records that
+deliveries leave by. A lane whose records are not acknowledged sends no more until they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from forwarder.driver import Driver
+from forwarder.kafka.port import Broken, KafkaProblem
+from forwarder.lane.lane import Tally, Write
+from forwarder.ops.logs import Log
+from forwarder.writer import Writer
+
+PAUSE_AFTER_TROUBLE = 1.0
+WRITE_STALLED = 5.0
+"""Seconds without acknowledgement of a lane's dead letters or retries, after which it sends no
+more: what it sent could only add to them."""
+
+
+class Report(Protocol):
+    """Told what a lane did."""
+
+    def tallied(self, account: str, tally: Tally, now: float) -> None: ...
+
+
+class Outbox:
+    """Lanes are ``put`` here whenever something changed, ``run`` looks after them."""
+
+    def __init__(
+        self,
+        destination: str,
+        writer: Writer,
+        report: Report,
+        log: Log,
+        now: Callable[[], float],
+    ) -> None:
+        self._destination = destination
+        self._writer = writer
+        self._report = report
+        self._log = log
+        self._now = now
+        self._changed: set[Driver] = set()
+        self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    def put(self, driver: Driver) -> None:
+        """Look after this lane: it has something to report or to write."""
+        self._changed.add(driver)
+        self._wake.set()
+
+    def clear(self) -> None:
+        """Forget all: their lanes are over."""
+        self._changed.clear()
+
+    async def run(self) -> None:
+        """Look after lanes until cancelled. Raises ``Broken``."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            changed, self._changed = self._changed, set()
+            async with self._writing:
+                await asyncio.gather(*(self._look_after(driver) for driver in changed))
+
+    async def drain(self, drivers: Sequence[Driver]) -> None:
+        """Write all that these lanes leave behind, now that they send no more."""
+        async with self._writing:
+            await asyncio.gather(*(self._look_after(driver) for driver in drivers))
+            now = self._now()
+            leaving = [(driver, driver.lane.drain(now)) for driver in drivers]
+            await asyncio.gather(*(self._write(d, writes) for d, writes in leaving if writes))
+            for driver in drivers:
+                self._report_on(driver)
+
+    async def _look_after(self, driver: Driver) -> None:
+        """Report what a lane did, and write what must leave it."""
+        account = driver.account
+        tally = self._report_on(driver)
+        writes = driver.lane.take_writes()
+        try:
+            await self._writer.settle(account, tally.settled)
+        except KafkaProblem as problem:
+            self._log.warning(
+                "write_stalled",
+                destination=self._destination,
+                account=account.name,
+                error=str(problem),
+            )
+        if writes:
+            await self._write(driver, writes)
+
+    def _report_on(self, driver: Driver) -> Tally:
+        tally = driver.lane.take_tally()
+        self._report.tallied(driver.account.name, tally, self._now())
+        self._pass_on_throttles(driver, tally)
+        return tally
+
+    def _pass_on_throttles(self, driver: Driver, tally: Tally) -> None:
+        """A shared budget may be the limit that the vendor means."""
+        for alert in tally.alerts:
+            if alert.action == "throttled" and alert.until is not None:
+                for budget in driver.budgets:
+                    if budget.shared:
+                        wait = alert.until - self._now()
+                        budget.throttled(driver.account.name, wait)
+
+    async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
+        """Write, or hand them back to the lane and try again later."""
+        loop = asyncio.get_running_loop()
+        stalled = loop.call_later(WRITE_STALLED, self._hold_back, driver)
+        try:
+            for topic, group in self._writer.by_topic(writes).items():
+                try:
+                    await self._writer.write(driver.account, topic, group)
+                except Broken:
+                    raise
+                except KafkaProblem as problem:
+                    driver.lane.unwritten(group)
+                    self._log.warning(
+                        "write_stalled",
+                        destination=self._destination,
+                        topic=topic,
+                        error=str(problem),
+                    )
+                    loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
+                else:
+                    driver.lane.written(group, self._now())
+                    driver.held_back = False
+        finally:
+            stalled.cancel()
+        driver.nudge()
+
+    def _hold_back(self, driver: Driver) -> None:
+        driver.held_back = True
+        self._log.warning(
+            "write_stalled",
+            destination=self._destination,
+            account=driver.account.name,
+            error="no acknowledgement yet",
+        )

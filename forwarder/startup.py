@@ -1,0 +1,94 @@
+"""What must be true of the cluster before anything subscribes or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from forwarder.kafka import topics
+from forwarder.kafka.port import Admin, Committed, Kafka, Reader, Stale, TopicPartition, TopicSpec
+from forwarder.opening import OLD_RECORD, StartFrom
+from forwarder.problems import Problem, SettingsProblems
+from forwarder.settings import Settings
+
+
+async def wanted_topics(admin: Admin, settings: Settings) -> list[TopicSpec]:
+    """Every topic of these settings, as it must be in this cluster. Raises ``KafkaProblem``."""
+    kafka = settings.kafka
+    events = (await admin.describe([kafka.events_topic])).get(kafka.events_topic)
+    return topics.plan(
+        kafka.topic_prefix,
+        {name: account.max_event_age for name, account in settings.accounts.items()},
+        events_topic=kafka.events_topic,
+        events_bytes=topics.events_bytes(events),
+        settlements_topic=kafka.settlements_topic,
+    )
+
+
+async def create_missing_topics(kafka: Kafka, settings: Settings) -> Mapping[str, int]:
+    """Create what is missing before anything could create it with the broker's defaults.
+
+    Name and partitions of every topic then. Raises ``KafkaProblem``.
+    """
+    admin = kafka.admin()
+    try:
+        await admin.start()
+        await topics.ensure(admin, await wanted_topics(admin, settings))
+        return await admin.topics()
+    finally:
+        await admin.stop()
+
+
+async def place_new_group(
+    kafka: Kafka, group: str, partitions: Collection[TopicPartition], start: StartFrom, now: float
+) -> None:
+    """Give a group that never committed its place in the events topic.
+
+    Without ``start_from`` that is the beginning, unless it holds records older than an hour: a
+    mistyped ``group_id``, or lost offsets, would send them all again. Raises ``SettingsProblems``
+    then. Where another member is quicker, its place stands.
+    """
+    reader = kafka.reader(group)
+    await reader.start()
+    try:
+        committed = await reader.committed(partitions)
+        if any(place is not None for place in committed.values()):
+            return
+        bounds = await reader.bounds(partitions)
+        offsets = await _start_offsets(reader, bounds, start, now)
+        await reader.commit({tp: Committed(offset) for tp, offset in offsets.items()})
+    except Stale:
+        return
+    finally:
+        await reader.stop()
+
+
+async def _start_offsets(
+    reader: Reader,
+    bounds: Mapping[TopicPartition, tuple[int, int]],
+    start: StartFrom,
+    now: float,
+) -> dict[TopicPartition, int]:
+    if start == "earliest":
+        return {tp: first for tp, (first, _) in bounds.items()}
+    if start == "latest":
+        return {tp: end for tp, (_, end) in bounds.items()}
+    if start is not None:
+        found = await reader.offsets_at({tp: int(start * 1000) for tp in bounds})
+        return {tp: _or_end(found[tp], bounds[tp][1]) for tp in bounds}
+    filled = {tp: first for tp, (first, end) in bounds.items() if first < end}
+    young = await reader.offsets_at({tp: int((now - OLD_RECORD) * 1000) for tp in filled})
+    if any(young[tp] != first for tp, first in filled.items()):
+        raise SettingsProblems(
+            [
+                Problem(
+                    "kafka.start_from",
+                    "the group is new, and the events topic holds records older than 1 h",
+                    "set it to earliest, latest or a time; or correct kafka.group_id",
+                )
+            ]
+        )
+    return {tp: first for tp, (first, _) in bounds.items()}
+
+
+def _or_end(found: int | None, end: int) -> int:
+    return end if found is None else found

@@ -1,0 +1,104 @@
+"""Watches that the consumers move, and measures what waits and how late the loop is.
+
+A consumer can stay alive and never rejoin its group, without any signal of its own. So progress
+decides: none for two minutes while the brokers answer means that only a restart helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from forwarder.board import Watched
+from forwarder.kafka.port import Admin, Broken, KafkaProblem, TopicPartition
+from forwarder.ops.logs import Log
+
+LOOK_SECONDS = 10.0
+LOOK_TIME_LIMIT = 8.0
+BEAT_SECONDS = 0.5
+NO_PROGRESS = 120.0
+
+
+class Member(Protocol):
+    """A router or a sender, as the watchdog sees it."""
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def progress_at(self) -> float:
+        """Clock time since when nothing moved: the last poll that returned, or the last
+        acknowledged commit, which is the lease; whichever is longer ago.
+        """
+        ...
+
+    async def behind(self) -> Mapping[TopicPartition, int]:
+        """Records not yet finished of each partition it has. Raises ``KafkaProblem``."""
+        ...
+
+
+class Watchdog:
+    """Writes what it sees into ``watched``. ``run`` raises ``Broken`` when only a restart helps."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        admin: Admin,
+        watched: Watched,
+        log: Log,
+        clock: Callable[[], float],
+    ) -> None:
+        self._members = members
+        self._admin = admin
+        self._watched = watched
+        self._log = log
+        self._clock = clock
+        self._reachable_since = clock()
+
+    async def run(self) -> None:
+        beat = asyncio.create_task(self._beat(), name="watchdog-beat")
+        try:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                await self._look()
+                self._log.flush()
+        finally:
+            beat.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            due = self._clock() + BEAT_SECONDS
+            await asyncio.sleep(BEAT_SECONDS)
+            self._watched.loop_lag = max(self._watched.loop_lag * 0.9, self._clock() - due)
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_TIME_LIMIT):
+                await self._admin.topics()
+        except (KafkaProblem, TimeoutError) as problem:
+            self._reachable(False, str(problem) or "no answer")
+            return
+        self._reachable(True)
+        self._require_progress()
+        try:
+            async with asyncio.timeout(LOOK_TIME_LIMIT):
+                found = [await member.behind() for member in self._members]
+        except (KafkaProblem, TimeoutError):
+            return  # the numbers stay as they were; the next look is soon
+        self._watched.behind = {tp: n for behind in found for tp, n in behind.items()}
+
+    def _reachable(self, now: bool, error: str = "") -> None:
+        if self._watched.kafka_reachable and not now:
+            self._log.error("kafka_unreachable", error=error)
+        elif now and not self._watched.kafka_reachable:
+            self._log.info("kafka_back")
+            self._reachable_since = self._clock()
+        self._watched.kafka_reachable = now
+
+    def _require_progress(self) -> None:
+        for member in self._members:
+            idle = self._clock() - max(member.progress_at, self._reachable_since)
+            if idle > NO_PROGRESS:
+                self._watched.sick = f"the {member.role} made no progress for {idle:.0f} s"
+                raise Broken(f"{self._watched.sick}, though the brokers answer")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -20,8 +20,18 @@ MAX_WAIT = 3600.0
 """Seconds. The longest ``Retry-After`` that is believed: the longest window of any vendor."""
 _MAX_READ = 2048  # characters of a message that are looked at
 
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"""(?<![A-Za-z0-9])(["'`]).*?(?:\1(?![A-Za-z0-9])|$)"""), '"…"'),
+
+def _unquoted(match: re.Match[str]) -> str:
+    return match[1] or '"…"'  # a key of JSON is a field's name, and helps
+
+
+_SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (
+        re.compile(
+            r"""([{,]"[A-Za-z_]{1,40}":)|(?<![A-Za-z0-9])(["'`]).*?(?:\2(?![A-Za-z0-9])|$)"""
+        ),
+        _unquoted,
+    ),
     (re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)[?#]\S*"), r"\1\2"),
     (re.compile(r"\S*(?:@|%40)\S*"), "…"),
     (re.compile(r"(?i)\b(bearer|token|key|secret|signature)(\s*[=:]\s*|\s+)(?=\S*\d)\S+"), r"\1 …"),

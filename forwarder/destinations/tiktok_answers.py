@@ -21,6 +21,7 @@ _TRANSIENT = frozenset({_PARTIAL, 40202, 40902, 40903, 40913, 60001}) | frozense
 )
 _MISCONFIGURED = frozenset({40001, *range(40101, 40108), 40110, 40113, 40131})
 _REJECTED = range(40000, 50000)
+_MAX_LOOKED_AT = 1 << 16  # characters: more would name each of 1,000 events at length
 _INDEX = re.compile(
     r"(?<![\w.\]])(?:batch|data|events?)\s{0,2}[.\[/]\s{0,2}(\d{1,4})(?!\d)", re.IGNORECASE
 )
@@ -85,10 +86,10 @@ def _with_data(message: object, body: Mapping[str, object]) -> str:
 def _named(message: object, code: str, count: int) -> dict[int, Refusal]:
     if not isinstance(message, str):
         return {}
-    found = list(_INDEX.finditer(message))
-    ends = [match.start() for match in found[1:]] + [len(message)]
+    found = list(_INDEX.finditer(message[:_MAX_LOOKED_AT]))
+    ends = [*(match.start() for match in found[1:]), len(message)]
     named: dict[int, Refusal] = {}
-    for match, end in zip(found, ends, strict=True):
+    for match, end in zip(found, ends, strict=False):
         index = int(match[1])
         if index < count and index not in named:
             named[index] = Refusal(code, scrub(message[match.start() : end]))

@@ -10,9 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from forwarder.destinations.contract import Item, Rejected
-from forwarder.normal import blank
+from forwarder.normal import blank_id
 
-_LIMIT = Decimal(10) ** 12
 REDACTED = "redacted"  # what the event's normal form leaves where a URL held an e-mail address
 
 
@@ -35,10 +34,8 @@ def money_text(amount: Decimal | None) -> str | None:
 
 
 def whole(quantity: Decimal | None) -> int | None:
-    """A quantity that is a whole number; ``None`` for a fraction, and for what no order holds."""
-    if quantity is None or not 0 <= quantity < _LIMIT:
-        return None
-    count = int(quantity)
+    """A quantity that is a whole number; ``None`` for a fraction."""
+    count = 0 if quantity is None else int(quantity)
     return count if count == quantity else None
 
 
@@ -51,7 +48,7 @@ def query_value(url: str | None, name: str) -> str | None:
     except ValueError:
         return None
     found = next((value for key, value in pairs if key == name), None)
-    return None if found is None or found == REDACTED else blank(found)
+    return None if found is None or found == REDACTED else blank_id(found)
 
 
 def host(url: str) -> str | None:

@@ -105,7 +105,10 @@ class Answers:
         named = _named(attempt, reading)
         for index, refusal in named.items():
             self._refused(attempt.group, attempt.deliveries[index], refusal, attempt.number, now)
-        parts.window.finish(done := [d for i, d in enumerate(attempt.deliveries) if i not in named])
+        done = attempt.deliveries
+        if named:
+            done = tuple(d for i, d in enumerate(done) if i not in named)
+        parts.window.finish(done)
         reason = "duplicate" if reading.duplicate else ""
         parts.ledger.delivered(done, reason, reading.code, reading.request_id)
         self._passed(attempt, now)
@@ -122,8 +125,9 @@ class Answers:
             parts.breaker.passed(now)
         if attempt.group.isolation is not None:
             attempt.group.isolation.proven = True
-        for suspect in parts.doubt.delivered(attempt.number):
-            self._final(suspect, now)
+        if not attempt.probe:
+            for suspect in parts.doubt.delivered(attempt.number):
+                self._final(suspect, now)
 
     def _throttled(self, attempt: Attempt, reading: Reading, now: float) -> None:
         parts = self._parts
@@ -351,6 +355,8 @@ def _refusal(reading: Reading) -> Refusal:
 
 
 def _named(attempt: Attempt, reading: Reading) -> dict[int, Refusal]:
+    if not reading.named:
+        return {}
     size = len(attempt.deliveries)
     return {i: refusal for i, refusal in reading.named.items() if 0 <= i < size}
 

@@ -86,13 +86,19 @@ class Returned:
         )
 
     def take(self, now: float, allowance: Allowance) -> Group | None:
-        """The first one that may be sent now."""
+        """The first one that may be sent now; while the account is in doubt the largest of its
+        batch, since two halves tell more than the way down to one event.
+        """
         ready = allowance.ready(now)
-        for index, group in enumerate(self._groups):
-            if group.due <= now and (ready or group.isolation is None):
-                del self._groups[index]
-                return group
-        return None
+        due = [g for g in self._groups if g.due <= now and (ready or g.isolation is None)]
+        if not due:
+            return None
+        group = due[0]
+        if group.isolation is not None and not group.proven:
+            same = [g for g in due if g.isolation is group.isolation]
+            group = max(same, key=lambda g: len(g.deliveries))
+        self._groups.remove(group)
+        return group
 
 
 class Suspect(NamedTuple):

@@ -18,7 +18,7 @@ from random import Random
 from typing import Final
 
 from forwarder.credentials import Credential
-from forwarder.destinations.contract import Account, Traits
+from forwarder.destinations.contract import Account, Item, Traits
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.kafka.port import Record
@@ -31,6 +31,7 @@ from forwarder.lane.delivery import (
     WRITING,
     Attempt,
     Delivery,
+    Group,
     Write,
     WriteKind,
 )
@@ -173,12 +174,7 @@ class Lane:
         probe = parts.breaker.is_open
         if probe:
             parts.breaker.probe_sent()
-        items = []
-        for delivery in group.deliveries:
-            assert delivery.state == WAITING, "sent twice"
-            assert delivery.item is not None
-            delivery.state = IN_FLIGHT
-            items.append(delivery.item)
+        items = self._start(group)
         parts.version = credential.version if parts.version is None else parts.version
         parts.sent += 1
         request = parts.account.request(items, credential)
@@ -282,6 +278,16 @@ class Lane:
     def take_tally(self) -> Tally:
         """Take it often: it holds the records of what ended."""
         return self._parts.ledger.take()
+
+    def _start(self, group: Group) -> list[Item]:
+        items = []
+        for delivery in group.deliveries:
+            item = delivery.item
+            assert item is not None
+            assert delivery.state == WAITING, "sent twice"
+            delivery.state = IN_FLIGHT
+            items.append(item)
+        return items
 
     # -- housekeeping -----------------------------------------------------------------------
     def _drop_if_repeated(self, delivery: Delivery, origins: Origins, now: float) -> None:

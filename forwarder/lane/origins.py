@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 KEEP_SECONDS: Final = 300.0
 SPAN_SECONDS: Final = 30.0
 MAX_INTERVALS: Final = 100_000
+MAX_DIGITS: Final = 19
 
 
 class Interval:
@@ -27,11 +28,6 @@ class Interval:
         self.last = last
         self.read_at = read_at
         self.written_at = written_at
-
-
-class Place(NamedTuple):
-    partition: str
-    offset: int
 
 
 class Origins:
@@ -53,22 +49,31 @@ class Origins:
         """Whether ``origin`` was there before; it is from now on. ``written_at``: the timestamp of
         its record, epoch seconds. What is no origin was never seen.
         """
-        place = _place(origin)
-        if place is None:
+        partition, _, number = origin.rpartition("/")
+        if len(number) > MAX_DIGITS or not number.isdecimal():
             return False
-        self._newest = max(self._newest, written_at)
+        if written_at > self._newest:  # noqa: PLR1730 - max() is a call, for every record
+            self._newest = written_at
         if now - self._swept_at >= SPAN_SECONDS:
             self._sweep(now)
-        starts, intervals = self._partitions.setdefault(place.partition, ([], []))
-        index = bisect_right(starts, place.offset) - 1
-        if index >= 0 and place.offset <= intervals[index].last:
-            return True
-        self._insert(starts, intervals, index, place.offset, now)
+        known = self._partitions.get(partition)
+        if known is None:
+            known = self._partitions[partition] = ([], [])
+        starts, intervals = known
+        offset = int(number)
+        if not intervals or offset > intervals[-1].last:  # nearly always
+            index = len(intervals) - 1
+        else:
+            index = bisect_right(starts, offset) - 1
+            if index >= 0 and offset <= intervals[index].last:
+                return True
+        self._insert(starts, intervals, index, offset, now)
         return False
 
     def _insert(
         self, starts: list[int], intervals: list[Interval], index: int, offset: int, now: float
     ) -> None:
+        """After the interval at ``index``, or as its next offset."""
         if index >= 0:
             before = intervals[index]
             if before.last == offset - 1 and now - before.read_at < SPAN_SECONDS:
@@ -105,8 +110,3 @@ class Origins:
                 kept[partition] = ([s for s, _ in pairs], [i for _, i in pairs])
         self._partitions = kept
         self._count = sum(len(starts) for starts, _ in kept.values())
-
-
-def _place(origin: str) -> Place | None:
-    partition, _, offset = origin.rpartition("/")
-    return Place(partition, int(offset)) if partition and offset.isdecimal() else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -107,12 +107,11 @@ class Ledger:
             )
 
     def delivered(
-        self, deliveries: Iterable[Delivery], reason: str, code: str, request_id: str | None
+        self, deliveries: Sequence[Delivery], reason: str, code: str, request_id: str | None
     ) -> None:
+        self.count("delivered", reason, len(deliveries))
         settled = self._tally.settled
-        before = len(settled)
-        settled.extend(
-            [Settled(d, d.event_id, "delivered", reason, code, request_id) for d in deliveries]
-        )
-        self.count("delivered", reason, len(settled) - before)
-        del settled[MAX_SETTLED:]
+        room = MAX_SETTLED - len(settled)
+        settled += [
+            Settled(d, d.event_id, "delivered", reason, code, request_id) for d in deliveries[:room]
+        ]

@@ -216,4 +216,18 @@ MISTAKES = [
         "argument 3",
         "jobs/topics",
     ),
+    Mistake(
+        "a misspelt command",
+        lambda o: container(o, "Job")["args"].__setitem__(0, "topic"),
+        "commands",
+        "not understood",
+        "jobs/topics",
+    ),
+    Mistake(
+        "an option that is not there",
+        lambda o: container(o, "Job")["args"].append("--replicas=3"),
+        "commands",
+        "not understood",
+        "jobs/topics",
+    ),
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import kubernetes_validate
 
+from forwarder.cli.main import main
 from forwarder.units import size
 from tests.manifests import crds
 from tests.manifests.objects import (
@@ -125,10 +128,18 @@ def memory_limit(workload: Workload) -> int:
 
 
 def commands(manifests: Manifests) -> Iterator[str]:
-    """Arguments are lists of text: YAML turns a bare 3 into a number, which is refused."""
+    """What our image is told to run is a command with options that it has."""
     for workload in workloads(manifests):
-        for argument in workload.container.get("args", ()):
-            if not isinstance(argument, str):
-                yield f"{workload.title}: argument {argument!r} is no text"
+        arguments = workload.container.get("args", [])
+        numbers = [argument for argument in arguments if not isinstance(argument, str)]
+        yield from (f"{workload.title}: argument {number!r} is no text" for number in numbers)
         if "command" in workload.container:
             yield f"{workload.title}: replaces the image's entrypoint"
+        if _ours(workload.container) and not numbers and not understood(arguments):
+            yield f"{workload.title}: forwarder {' '.join(arguments)} is not understood"
+
+
+def understood(arguments: Sequence[str]) -> bool:
+    """Whether the program knows this command and its options; it is not run."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return main([*arguments, "--help"]) == 0

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 
 import pytest
 import yaml
 
+from forwarder.sandbox import settings_sample
+from forwarder.sandbox.settings_sample import sample_settings
 from tests.manifests.checks import CHECKS
+from tests.manifests.loaded import load_files
 from tests.manifests.objects import K8S, Manifest, Workload, forwarders, of_kind, workloads
 from tests.manifests.scaling import PARTITIONS
 
@@ -104,6 +108,22 @@ def test_jobs_and_production_share_their_settings(rendered: Rendered) -> None:
     production = settings("overlays/production")
     for folder in ("overlays/split-roles", "jobs/topics", "jobs/replay"):
         assert settings(folder) == production
+
+
+def test_the_demo_uses_the_accounts_that_the_sandbox_knows(rendered: Rendered) -> None:
+    data = of_kind(rendered("overlays/demo"), "ConfigMap")[0]["data"]
+    sample = load_files({"sample.yaml": sample_settings("http://sandbox:8900")}, {})
+    extra = {"advertiser_api_key", "access_token", "secret_key", "api_key"}
+    wanted = {name: a.model_dump(exclude=extra) for name, a in sample.accounts.items()}
+    found = load_files(data, {}).accounts
+    assert {name: a.model_dump(exclude=extra) for name, a in found.items()} == wanted
+    secret = of_kind(rendered("overlays/demo"), "Secret")[0]["data"]
+    given = {name: base64.b64decode(text).decode() for name, text in secret.items()}
+    assert given == {
+        "demo-pixel": settings_sample.PIXEL_TOKEN,
+        "demo-ttd": settings_sample.TRADE_DESK_SECRET,
+        "demo-thrad": settings_sample.THRAD_KEY,
+    }
 
 
 def test_the_demo_reaches_nothing_outside(rendered: Rendered) -> None:

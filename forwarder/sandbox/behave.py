@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -54,7 +55,7 @@ class Behaviour(BaseModel):
     retry_after: Duration | None = Field(default=None, ge=0)
     fraction: float = Field(default=1.0, ge=0, le=1)
     for_: Duration | None = Field(default=None, alias="for", gt=0)
-    click_not_found: str | None = None
+    click_not_found: re.Pattern[str] | None = None
     keep_good: bool = False
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -82,13 +83,15 @@ class Checked:
 
     ``entries``: the events it takes; with a refusal, those that it would keep all the same.
     ``problems``: what the caller should not have done, refused or not.
-    ``unverified``: the credential or the signature was taken on trust.
+    ``denied``: refused for who calls, which comes before the rate. ``unverified``: the credential
+    or the signature was taken on trust.
     """
 
     account: AccountKey
     entries: Sequence[Entry] = ()
     problems: Sequence[Problem] = ()
     refusal: Refusal | None = None
+    denied: bool = False
     unverified: bool = False
 
 
@@ -107,7 +110,7 @@ class Quirks:
     with refused events the others are kept.
     """
 
-    click_not_found: str | None = None
+    click_not_found: re.Pattern[str] | None = None
     keep_good: bool = False
 
 

@@ -20,7 +20,9 @@ REMEMBERED = 5_000_000
 class Book:
     """One account, as its vendor counts it."""
 
-    def __init__(self, destination: str, account: AccountKey, limit: Limit) -> None:
+    def __init__(
+        self, destination: str, account: AccountKey, limit: Limit, dedup: set[int]
+    ) -> None:
         self.destination = destination
         self.account = account
         self.window = SlidingWindow(limit)
@@ -33,7 +35,7 @@ class Book:
         self.refusals: Counter[str] = Counter()
         self.violations: Counter[str] = Counter()
         self._event_ids: set[int] = set()  # hashes: an id of 128 characters takes 8 bytes
-        self._dedup: set[int] = set()
+        self._dedup = dedup
 
     def blame(self, kinds: Iterable[str]) -> None:
         for kind in kinds:
@@ -133,6 +135,7 @@ class Ledger:
 
     def clear(self) -> None:
         self._books: dict[tuple[str, str], Book] = {}
+        self._dedup: dict[tuple[str, str], set[int]] = {}
         self._receipts: deque[Receipt] = deque()
         self._kept = 0
         self._kept_bytes = 0
@@ -142,7 +145,9 @@ class Ledger:
         """The account's book, opened at its first request."""
         key = (destination, account.identity)
         if (book := self._books.get(key)) is None:
-            book = self._books[key] = Book(destination, account, limit)
+            # a new key is a new budget, but the vendor knows the account's events all the same
+            dedup = self._dedup.setdefault((destination, account.label), set())
+            book = self._books[key] = Book(destination, account, limit, dedup)
         return book
 
     def take(

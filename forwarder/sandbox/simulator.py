@@ -126,7 +126,8 @@ class Simulator:
             book.refusals["hang" if fault.hang else "reset"] += 1
             return RESET
         injected = _injected(visit, fault)
-        refusal = injected or over or checked.refusal
+        denied = checked.refusal if checked.denied else None
+        refusal = injected or denied or over or checked.refusal
         if refusal is not None:
             book.refusals[_counted_as(refusal, fault)] += 1
         self._number += 1

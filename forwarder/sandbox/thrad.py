@@ -77,8 +77,10 @@ class Thrad:
         if (astray := _astray(call)) is not None:
             return astray
         access = self._access(call)
-        if access.refusal is not None or call.path == AD_ACCOUNT_PATH:
-            return Checked(access.account, (), (), access.refusal, not access.verified)
+        if access.refusal is not None:
+            return Checked(access.account, refusal=access.refusal, denied=True)
+        if call.path == AD_ACCOUNT_PATH:
+            return Checked(access.account, unverified=not access.verified)
         return _judged(access, call, quirks)
 
     def _access(self, call: Call) -> Access:
@@ -142,10 +144,10 @@ def _judged(access: Access, call: Call, quirks: Quirks) -> Checked:
     if refused:
         path, rule = refused[0]
         refusal = Refusal(422, "422", f"{path}: {rule}")
-    elif quirks.click_not_found and re.search(quirks.click_not_found, str(body["click_id"])):
+    elif quirks.click_not_found and quirks.click_not_found.search(str(body["click_id"])):
         refusal = Refusal(404, "404", "Click not found")
     entries = [] if refusal else [_entry(call, body)]
-    return Checked(access.account, entries, problems, refusal, not access.verified)
+    return Checked(access.account, entries, problems, refusal, unverified=not access.verified)
 
 
 def _parsed(call: Call) -> dict[str, object]:
@@ -180,7 +182,9 @@ def _advice(call: Call, body: dict[str, object], *, verified: bool) -> list[Prob
 
 def _entry(call: Call, body: dict[str, object]) -> Entry:
     click = (body["click_id"], body.get("event_type", "purchase_completed"))
-    dedup: list[tuple[object, ...]] = [("key", call.headers.get("idempotency-key", ""), *click)]
+    dedup: list[tuple[object, ...]] = []
+    if key := call.headers.get("idempotency-key", "").strip():
+        dedup.append(("key", key, *click))
     if "order_id" in body:
         dedup.append(("order", body["order_id"], *click))
     return Entry(0, str(body.get("event_id", "")), tuple(dedup))

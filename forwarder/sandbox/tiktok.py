@@ -50,11 +50,12 @@ class TikTok:
         source_id = str(body.get("event_source_id", ""))
         access = self._access(token, source_id)
         if access.refusal is not None:
-            return Checked(access.account, refusal=access.refusal)
+            return Checked(access.account, refusal=access.refusal, denied=True)
         problems = _problems(call, body)
         if problems:
             refusal = _invalid(problems)
-            return Checked(access.account, (), problems, refusal, not access.verified)
+            unverified = not access.verified
+            return Checked(access.account, (), problems, refusal, unverified=unverified)
         entries = _entries(body, source_id)
         return Checked(access.account, entries, unverified=not access.verified)
 

@@ -51,13 +51,14 @@ class TradeDesk:
             return _lost(400, "body", 'Not {"data": [one or more objects]}.')
         access = self._access(call, data[0])
         if access.refusal is not None:
-            return Checked(access.account, refusal=access.refusal)
+            return Checked(access.account, refusal=access.refusal, denied=True)
         return _judged(access, data, quirks)
 
     def _access(self, call: Call, event: Event) -> Access:
         account_id = str(event.get("adv", event.get("merchant_id", "")))
         known = self._known(event)
-        account = AccountKey(account_id, known.name if known else account_id, account_id)
+        label = known.name if known else account_id or "no-advertiser"
+        account = AccountKey(account_id, label, account_id)
         if known is not None:
             return Access(account, _forged(call, known) or _untracked(known, event))
         if not self.known.open:
@@ -172,11 +173,9 @@ def _judged(access: Access, data: Sequence[Event], quirks: Quirks) -> Checked:
             named.append(NamedError(index, error_name(path), f"{path}: {rule}"))
         else:
             good.append(_entry(index, event))
-    if not named:
-        return Checked(access.account, good, problems, None, not access.verified)
-    refusal = Refusal(400, named[0].error, "", tuple(named))
-    kept = good if quirks.keep_good else ()
-    return Checked(access.account, kept, problems, refusal, not access.verified)
+    refusal = Refusal(400, named[0].error, "", tuple(named)) if named else None
+    kept = good if quirks.keep_good or not named else ()
+    return Checked(access.account, kept, problems, refusal, unverified=not access.verified)
 
 
 def _stranger(event: Event, first: Event) -> list[Problem]:

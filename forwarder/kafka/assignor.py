@@ -50,7 +50,7 @@ def merged_units(members: Iterable[Member]) -> list[Unit]:
     everyone = list(members)
     links = _Links()
     for member in everyone:
-        for topic in member.topics:
+        for topic in member.topics | member.units.keys():
             links.join(("topic", topic), ("unit", member.units.get(topic, f"topic {topic}")))
     together: dict[object, set[str]] = {}
     for topic in sorted({topic for member in everyone for topic in member.topics}):

@@ -19,8 +19,9 @@ from forwarder.kafka import inside, reader
 from forwarder.kafka.assignor import UnitAssignor
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.errors import limited
+from forwarder.kafka.membership import Membership
 from forwarder.kafka.metadata import require_topics
-from forwarder.kafka.port import Broken, Committed, Rebalance, Record, TopicPartition
+from forwarder.kafka.port import Committed, Rebalance, Record, TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class AiokafkaConsumer:
         self._connection = connection
         self._group = group
         self._topics = frozenset(topics)
-        self._listener = _Listener(self, rebalance)
+        self._membership = Membership(rebalance, self._is_member)
         self._inner = reader.make_consumer(
             connection,
             group,
@@ -52,16 +53,17 @@ class AiokafkaConsumer:
         self._stopping = False
 
     async def start(self) -> None:
-        await reader.start_or_stop(self._inner, self._connection)
         try:
+            async with limited("connecting", self._connection.request_timeout):
+                await self._inner.start()
             async with limited("looking for topics", self._connection.request_timeout):
                 await require_topics(inside.client(self._inner), self._topics)
-            self._inner.subscribe(topics=list(self._topics), listener=self._listener)
+            self._inner.subscribe(topics=list(self._topics), listener=_Listener(self._membership))
             async with limited(f"joining group {self._group}", self._connection.start_timeout):
                 await inside.first_assignment(self._inner)
-                await self._listener.settled.wait()
+                await self._membership.settled.wait()
         except BaseException:
-            await reader.close(self._inner, self._connection.stop_timeout)
+            await self.stop()
             raise
 
     async def stop(self) -> None:
@@ -70,7 +72,7 @@ class AiokafkaConsumer:
         self._stopping = True
         try:
             async with asyncio.timeout(self._connection.rebalance_timeout):
-                await self._listener.give_up()
+                await self._membership.give_up()
         except TimeoutError:
             log.warning("a consumer was stopped before its partitions were given up in order")
         finally:
@@ -80,23 +82,20 @@ class AiokafkaConsumer:
         raise NotImplementedError("the group assigns the partitions of its members")
 
     def assignment(self) -> frozenset[TopicPartition]:
-        return self._listener.held
+        return self._membership.held
 
     @property
     def listener_failures(self) -> int:
         """How often the rebalance listener raised."""
-        return self._listener.failures
-
-    def is_member(self) -> bool:
-        return inside.is_member(self._inner)
+        return self._membership.failures
 
     async def poll(
         self, partitions: Collection[TopicPartition] | None, max_records: int, timeout: float
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        self._listener.raise_failure()
-        if not self._listener.settled.is_set():
+        self._membership.raise_failure()
+        if not self._membership.settled.is_set():
             # getmany() would wait for the end of the rebalance, however long that takes.
-            await _wait(self._listener.settled, timeout)
+            await self._membership.wait(timeout)
             return {}
         return await reader.fetch(self._inner, partitions, max_records, timeout)
 
@@ -131,6 +130,9 @@ class AiokafkaConsumer:
         assigned = self._inner.assignment()
         return [reader.foreign(partition) for partition in partitions if partition in assigned]
 
+    def _is_member(self) -> bool:
+        return inside.is_member(self._inner)
+
     def _assignor(self, units: Mapping[str, str] | None) -> Any:
         if units is None:
             return RoundRobinPartitionAssignor
@@ -138,65 +140,14 @@ class AiokafkaConsumer:
 
 
 class _Listener(aiokafka.abc.ConsumerRebalanceListener):  # type: ignore[misc]  # theirs is Any
-    """Turns aiokafka's two callbacks into the port's three, each at most once a partition.
+    """aiokafka's two callbacks. What they tell of is always all that the member has."""
 
-    ``settled`` is set while the group is not rebalancing.
-    """
-
-    def __init__(self, consumer: AiokafkaConsumer, rebalance: Rebalance) -> None:
-        self._consumer = consumer
-        self._rebalance = rebalance
-        self._turn = asyncio.Lock()
-        self._ended = False
-        self._failure: Exception | None = None
-        self.failures = 0
-        self.held: frozenset[TopicPartition] = frozenset()
-        self.settled = asyncio.Event()
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
-        del revoked  # always all, or those of a membership that is over
-        self.settled.clear()
-        await self._release()
+        del revoked
+        await self._membership.began()
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
-        async with self._turn:
-            if not self._ended:
-                self.held = frozenset(TopicPartition(*partition) for partition in assigned)
-                await self._call(self._rebalance.assigned(self.held))
-        self.settled.set()
-
-    async def give_up(self) -> None:
-        """Revoke, and take no more assignments."""
-        self._ended = True
-        await self._release()
-
-    def raise_failure(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            kind = type(failure).__name__
-            raise Broken(f"the rebalance listener failed: {kind}") from failure
-
-    async def _release(self) -> None:
-        async with self._turn:
-            if not self.held:
-                return
-            if self._consumer.is_member():
-                await self._call(self._rebalance.revoked(self.held))
-            else:
-                await self._call(self._rebalance.lost(self.held))
-            self.held = frozenset()
-
-    async def _call(self, callback: Any) -> None:
-        try:
-            await callback
-        except Exception as error:  # noqa: BLE001 - aiokafka would swallow it; the next poll raises
-            self.failures += 1
-            self._failure = error
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+        await self._membership.ended(TopicPartition(*partition) for partition in assigned)

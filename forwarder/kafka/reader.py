@@ -29,7 +29,12 @@ class AiokafkaReader:
         self._stopped = False
 
     async def start(self) -> None:
-        await start_or_stop(self._inner, self._connection)
+        try:
+            async with limited("connecting", self._connection.request_timeout):
+                await self._inner.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         if not self._stopped:
@@ -99,16 +104,6 @@ def make_consumer(
         max_partition_fetch_bytes=connection.partition_fetch_bytes,
         **more,
     )
-
-
-async def start_or_stop(inner: AIOKafkaConsumer, connection: Connection) -> None:
-    """Start, and leave nothing behind when that fails."""
-    try:
-        async with limited("connecting", connection.request_timeout):
-            await inner.start()
-    except BaseException:
-        await close(inner, connection.stop_timeout)
-        raise
 
 
 async def close(inner: AIOKafkaConsumer, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -84,3 +85,18 @@ def test_a_rule_that_never_fires_is_caught(alert: str, tmp_path: Path) -> None:
     for rule in (rule for group in spec["groups"] for rule in group["rules"]):
         rule["expr"] = "vector(0) > 1"
     assert not run_case(case, spec, tmp_path)[0]
+
+
+def test_promtool_reads_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    dashboard = json.loads((K8S / "components/monitoring/dashboard.json").read_text())
+    queries = [
+        target["expr"].replace("$__rate_interval", "5m")
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", ())
+    ]
+    rules = [{"record": f"query:{n}", "expr": query} for n, query in enumerate(queries)]
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    passed, said = run_promtool("check", "rules", file)
+    assert passed, said
+    assert f"{len(queries)} rules found" in said

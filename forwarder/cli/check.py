@@ -141,7 +141,7 @@ def _print(settings: Settings, replicas: int) -> None:
     )
     most = max(load.units for load in loads(settings, replicas))
     if replicas > most:
-        say(f"a unit has one owner: more than {most} replicas send no faster")
+        say(f"a unit has one owner: {replicas} replicas send no faster than {most}")
 
 
 def _per_second(rate: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forwarder.credentials import Unreadable, read_secret
 from forwarder.kafka.client import open_kafka
-from forwarder.kafka.connection import Connection
+from forwarder.kafka.connection import Connection, client_options
 from forwarder.kafka.port import Kafka
 from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings
@@ -22,19 +22,23 @@ def cluster(settings: Settings, environ: Mapping[str, str] = os.environ) -> Kafk
     cafile, certfile, keyfile = (
         _file(settings, key) for key in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
     )
-    return open_kafka(
-        Connection(
-            bootstrap_servers=kafka.bootstrap_servers,
-            security_protocol=kafka.security_protocol,
-            sasl_mechanism=kafka.sasl_mechanism or "PLAIN",
-            sasl_username=kafka.sasl_username,
-            sasl_password=_password(settings, environ),
-            session_timeout=settings.delivery.session_timeout,
-            ssl_cafile=cafile,
-            ssl_certfile=certfile,
-            ssl_keyfile=keyfile,
-        )
+    connection = Connection(
+        bootstrap_servers=kafka.bootstrap_servers,
+        security_protocol=kafka.security_protocol,
+        sasl_mechanism=kafka.sasl_mechanism or "PLAIN",
+        sasl_username=kafka.sasl_username,
+        sasl_password=_password(settings, environ),
+        session_timeout=settings.delivery.session_timeout,
+        ssl_cafile=cafile,
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
     )
+    try:
+        client_options(connection, "check")  # reads the TLS files, which every client does anew
+    except OSError as error:
+        rule = f"the TLS files cannot be used: {error.strerror or type(error).__name__}"
+        raise SettingsProblems([_unusable(settings, "security_protocol", rule)]) from None
+    return open_kafka(connection)
 
 
 def _file(settings: Settings, key: str) -> str | None:

@@ -6,6 +6,7 @@ found; 130 interrupted.
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ from typing import Annotated, Final
 
 import typer
 
-from forwarder.cli import check, preview, publish, schema, send, topics, validate
-from forwarder.cli.console import say_problems
+from forwarder.cli import check, preview, publish, run, sandbox, schema, send, topics, validate
+from forwarder.cli.console import say, say_problems
 from forwarder.cli.failures import Failed, kafka_failure
 from forwarder.kafka.port import KafkaProblem
 from forwarder.problems import Problem, Problems
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("run")(run.run)
 app.command("check")(check.check)
 app.add_typer(topics.app, name="topics")
 app.command("schema")(schema.schema)
@@ -39,6 +41,7 @@ app.command("validate")(validate.validate)
 app.command("preview")(preview.preview)
 app.command("send")(send.send)
 app.command("publish")(publish.publish)
+app.command("sandbox")(sandbox.sandbox)
 
 
 def _version(wanted: bool) -> None:
@@ -60,6 +63,8 @@ def program(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback for anything expected."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # its own lines would stand beside ours; run gives them a handler that logs them
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         return _run(arguments)
     except Problems as problems:
@@ -69,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_problems(kafka_failure(problem).problems)
         return 1
     except typer.TyperException as error:
-        say_problems([_usage(error, arguments)])
-        return 2
+        return _misused(error, arguments)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:  # noqa: BLE001 - the last net: a bug is told in one line, too
@@ -90,10 +94,15 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str]) -> Problem:
+def _misused(error: typer.TyperException, arguments: Sequence[str]) -> int:
     command = " ".join(["forwarder", *_commands(arguments)])
-    said = " ".join(error.format_message().split()).rstrip(".")
-    return Problem(command, said[:1].lower() + said[1:], f"see {command} --help")
+    said = error.format_message()
+    if said.startswith("Usage:"):  # a group without a command: its help is all there is to say
+        say(said)
+        return 2
+    rule = " ".join(said.split()).rstrip(".")
+    say_problems([Problem(command, rule[:1].lower() + rule[1:], f"see {command} --help")])
+    return 2
 
 
 def _commands(arguments: Sequence[str]) -> list[str]:

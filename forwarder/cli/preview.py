@@ -41,9 +41,10 @@ def preview(
     accounts = bind_accounts(settings)
     advertisers = advertiser_defaults(settings)
     shown = Preview(accounts, reveal=reveal)
-    now, wrong = time.time(), 0
+    now, events, wrong = time.time(), 0, 0
     with lines.opened(file) as found:
         for line in lines.lines(found):
+            events += 1
             result = checked(line.value, advertisers, now, strict=False)
             if result.event is None:
                 wrong += 1
@@ -52,7 +53,7 @@ def preview(
             for told in shown.of(result.event):
                 json_line(told)
     if wrong:
-        say(f"{wrong} lines are no events")
+        say(f"{wrong} of {events} lines are no events")
         raise typer.Exit(3)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from forwarder.destinations.settings import AccountSettings, BudgetSettings
+from forwarder.budgets import BudgetTerms, plans, terms
+from forwarder.lane.budget import Reach, reachable_rate
 from forwarder.settings import Settings, named_budgets, units
 
 
@@ -74,38 +75,26 @@ def _load(
 
 def _rate(settings: Settings, name: str, unit: str) -> Rate:
     account = settings.accounts[name]
-    limits = [_limit(settings, account, budget) for budget in account.budgets]
-    alone, _, _ = min(limits)
-    narrowest, sharers, why = min(limits, key=lambda limit: limit[0] / limit[1])
-    share = narrowest / sharers
-    return Rate(name, unit, alone, share, share * account.batch.events, why)
+    drawn = list(zip(terms(settings, name), plans(settings, name), strict=True))
+    shares = [(plan.rate / _users(settings, term), term, plan) for term, (_, plan) in drawn]
+    share, term, plan = min(shares, key=lambda found: found[0])
+    return Rate(
+        account=name,
+        unit=unit,
+        alone=reachable_rate([named for _, named in drawn]).rate,
+        share=share,
+        events=share * account.batch.events,
+        why=_why(term, reachable_rate([(term.name, plan)]), _users(settings, term)),
+    )
 
 
-def _limit(
-    settings: Settings, account: AccountSettings, budget: BudgetSettings | str
-) -> tuple[float, int, str]:
-    """Requests per second of a budget, how many accounts share it, and its name in words."""
-    if isinstance(budget, BudgetSettings):
-        return sustained(settings, budget, [account]), 1, _words(budget)
-    users = [a for a in settings.accounts.values() if budget in named_budgets(a)]
-    own = settings.budgets[budget]
-    words = f"{budget}: {_words(own)}"
-    if len(users) > 1:
-        words += f", shared by {len(users)}"
-    return sustained(settings, own, users), len(users), words
+def _users(settings: Settings, term: BudgetTerms) -> int:
+    """How many accounts draw on a budget."""
+    if not term.shared:
+        return 1
+    return sum(term.name in named_budgets(account) for account in settings.accounts.values())
 
 
-def sustained(
-    settings: Settings, budget: BudgetSettings, accounts: Iterable[AccountSettings]
-) -> float:
-    """The refill R of a bucket with capacity C and K slots, so that
-    C + R * W + K = N * (1 - margin)."""
-    together = sum(account.concurrency for account in accounts)
-    slots = max(1.0, min(budget.concurrency or math.inf, together, budget.requests // 20))
-    capacity = max(1.0, budget.requests / 50)
-    left = budget.requests * (1 - settings.delivery.budget_margin) - capacity - slots
-    return left / budget.per
-
-
-def _words(budget: BudgetSettings) -> str:
-    return f"{budget.requests} requests in {budget.per:g} s"
+def _why(term: BudgetTerms, reach: Reach, users: int) -> str:
+    shared = f", shared by {users} accounts" if users > 1 else ""
+    return f"{term.name}: {reach.why}{shared}" if term.shared else reach.why

@@ -11,6 +11,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from forwarder.budgets import terms
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
 from forwarder.cli.options import AsJson, Config, Lines, settings_of
@@ -19,7 +20,7 @@ from forwarder.cli.validate import checked, report_invalid
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
-from forwarder.destinations.settings import AccountSettings, BudgetSettings
+from forwarder.destinations.settings import AccountSettings
 from forwarder.event import ConversionEvent
 from forwarder.http.client import AiohttpClient
 from forwarder.http.port import HttpClient, HttpFailure
@@ -51,7 +52,7 @@ def send(
         bound,
         credential_of(settings, account, os.environ),
         settings.delivery.request_timeout,
-        _pause(settings, bound.settings),
+        pause(settings, account),
     )
     if not asyncio.run(_send_all(once, settings, file, as_json=as_json)):
         raise typer.Exit(1)
@@ -97,11 +98,10 @@ def _testing(own: AccountSettings, code: str) -> AccountSettings:
     return own.model_copy(update={_TEST_CODE: code})
 
 
-def _pause(settings: Settings, own: AccountSettings) -> float:
+def pause(settings: Settings, account: str) -> float:
     """Seconds between requests that keep every budget of the account."""
-    budgets = [b if isinstance(b, BudgetSettings) else settings.budgets[b] for b in own.budgets]
     margin = 1 - settings.delivery.budget_margin
-    return max(budget.per / (budget.requests * margin) for budget in budgets)
+    return max(term.per / (term.requests * margin) for term in terms(settings, account))
 
 
 class Sent(NamedTuple):

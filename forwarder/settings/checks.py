@@ -9,11 +9,11 @@ from typing import Final
 from forwarder.credentials import Credential
 from forwarder.destinations.contract import Destination
 from forwarder.destinations.settings import BudgetSettings
+from forwarder.lane.budget import LEAST
 from forwarder.problems import Problem, did_you_mean
 from forwarder.settings.derived import bind, named_budgets
 from forwarder.settings.model import Settings
 
-_LEAST: Final = 4  # requests in a window below which a budget's formula leaves no rate
 _MAX_TOPIC: Final = 249
 
 
@@ -84,8 +84,8 @@ def _budgets(settings: Settings) -> Iterator[Problem]:
 
 def _too_small(settings: Settings, place: str, budget: BudgetSettings) -> Iterator[Problem]:
     margin = settings.delivery.budget_margin
-    if budget.requests * (1 - margin) < _LEAST:
-        least = next(n for n in range(1, 1 << 20) if n * (1 - margin) >= _LEAST)
+    if budget.requests * (1 - margin) < LEAST:
+        least = next(n for n in range(1, 1 << 20) if n * (1 - margin) >= LEAST)
         rule = f"{budget.requests} requests less the margin of {margin:g} can never send"
         fix = f"at least {least} requests; for the same rate lengthen per as well"
         yield Problem(place, rule, fix)

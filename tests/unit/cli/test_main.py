@@ -1,0 +1,147 @@
+"""How the program ends when something is wrong, whatever the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import validate
+from forwarder.kafka.port import Refused
+from tests.unit.cli.conftest import Run
+
+
+def test_without_a_command_its_help_is_shown(forwarder: Run) -> None:
+    for arguments in ([], ["topics"]):
+        ended = forwarder(*arguments)
+        assert ended.code == 2
+        assert "Usage: forwarder" in ended.err
+        assert "error" not in ended.err
+
+
+def test_help_and_version(forwarder: Run) -> None:
+    assert forwarder("--help").code == 0
+    assert forwarder("preview", "-h").code == 0
+    assert forwarder("--version").out == "0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "rule"),
+    [
+        (["validat"], "forwarder", "no such command 'validat'. Did you mean 'validate'?"),
+        (["validate", "--strit"], "forwarder validate", "no such option: --strit"),
+        (["send"], "forwarder send", "missing option '--account'"),
+        (
+            ["check", "--replicas", "0"],
+            "forwarder check",
+            "Input should be greater than or equal to 1",
+        ),
+        (
+            ["topics", "create", "--partitions", "x"],
+            "forwarder topics create",
+            "Input should be a valid integer",
+        ),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(
+    forwarder: Run, arguments: list[str], place: str, rule: str
+) -> None:
+    ended = forwarder(*arguments)
+    assert ended.code == 2
+    told, fix = ended.err.splitlines()
+    assert told.startswith(f"error: {place}: ")
+    assert rule in told
+    assert fix == f"    see {place} --help"
+
+
+def test_settings_must_be_named(forwarder: Run) -> None:
+    for command in (
+        ["check"],
+        ["preview"],
+        ["publish"],
+        ["topics", "diff"],
+        ["send", "--account=a"],
+    ):
+        ended = forwarder(*command)
+        assert ended.code == 2
+        assert ended.err == (
+            "error: --config: no settings are named\n"
+            "    give --config FILE-OR-DIR, or set FORWARDER_CONFIG\n"
+        )
+
+
+def test_settings_may_be_named_by_the_environment(
+    forwarder: Run, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDER_CONFIG", str(settings))
+    assert forwarder("check").code == 0
+
+
+def test_every_problem_of_the_settings_is_told(forwarder: Run, home: Path) -> None:
+    (home / "settings.yaml").write_text("kafka:\n  group_ip: x\nunruoted: skip\n")
+    ended = forwarder("check", "--config", "settings.yaml")
+    assert ended.code == 2
+    assert ended.err == (
+        "error: settings.yaml:2 kafka.group_ip: unknown key\n"
+        "    did you mean group_id?\n"
+        "error: settings.yaml:3 unruoted: unknown key\n"
+        "    did you mean unrouted?\n"
+    )
+
+
+def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def checked(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(validate, "checked", checked)
+
+
+def test_a_bug_is_one_line_and_a_traceback_only_with_debug(
+    forwarder: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(ZeroDivisionError("hush"), monkeypatch)
+    ended = forwarder("validate", stdin=b"{}\n")
+    assert ended.code == 1
+    told, fix = ended.err.splitlines()
+    assert told.startswith("error: ")
+    assert told.endswith(": unexpected ZeroDivisionError")
+    assert "please report it" in fix
+    assert "hush" not in ended.err
+    assert "Traceback" in forwarder("validate", "--debug", stdin=b"{}\n").err
+
+
+def test_what_kafka_refuses_is_no_bug(forwarder: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(Refused("not authorised"), monkeypatch)
+    ended = forwarder("validate", stdin=b"{}\n")
+    assert ended.code == 1
+    assert ended.err == (
+        "error: kafka: not authorised\n"
+        "    create the topics with forwarder topics create, or grant this principal access\n"
+    )
+
+
+def test_an_interrupt_is_told_by_the_exit_code(
+    forwarder: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(KeyboardInterrupt(), monkeypatch)
+    assert forwarder("validate", stdin=b"{}\n").code == 130
+
+
+def test_python_m_forwarder_is_the_program(home: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "forwarder", "validate", "none.jsonl"],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        "error: none.jsonl: cannot be read: No such file or directory\n"
+        "    name a file of JSON Lines, or - for standard input\n"
+    )

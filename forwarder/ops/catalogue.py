@@ -132,7 +132,7 @@ REBALANCES: Final = _counter(
     "forwarder_rebalances_total", "role", "Times that partitions were given to this replica anew."
 )
 LOOP_LAG: Final = _gauge(
-    "forwarder_loop_lag_seconds", "", "Longest delay of the event loop in the last half minute."
+    "forwarder_loop_lag_seconds", "", "Longest delay of the event loop lately."
 )
 RETRY_OVERDUE: Final = _gauge(
     "forwarder_retry_overdue_seconds",

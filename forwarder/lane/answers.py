@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import assert_never
 
 from forwarder.destinations.contract import Reading, Refusal, Verdict
@@ -47,6 +46,7 @@ class Answers:
             self._back(attempt.group)
         else:
             self._failed(attempt, reading, now)
+        self.look_at_suspects(now)
 
     def withdrawn(self, attempt: Attempt) -> None:
         """It never left: everything is as before."""
@@ -55,6 +55,20 @@ class Answers:
             _in_place(attempt)
         else:
             self._back(attempt.group)
+
+    def look_at_suspects(self, now: float) -> None:
+        """When no other delivery is left to show whether it is the account, few refusals stand as
+        they are.
+        """
+        doubt, breaker = self._parts.doubt, self._parts.breaker
+        if not doubt.suspects or breaker.is_open or not self._parts.idle():
+            return
+        if len(doubt.suspects) >= ALONE:
+            refusal = doubt.suspects[-1].refusal
+            self._open(REJECTED, refusal.code, refusal.message, now)
+            return
+        for suspect in doubt.take_suspects():
+            self._final(suspect, now)
 
     def credential_changed(self, now: float) -> None:
         """What the old credential's answers said of the account is void."""
@@ -75,7 +89,7 @@ class Answers:
 
     def _old(self, attempt: Attempt) -> bool:
         version = self._parts.version
-        return version is not None and attempt.credential_version != version
+        return version is not None and attempt.credential_version < version
 
     def _back(self, group: Group, due: float = 0.0) -> None:
         self._parts.returned.put(group, due)
@@ -90,7 +104,7 @@ class Answers:
                 self._back(attempt.group)
                 self._open(MISCONFIGURED, reading.code, reading.message, now)
             case Verdict.TRANSIENT if reading.later:
-                self._later(attempt.deliveries, reading, now)
+                self._later(attempt, reading, now)
             case Verdict.TRANSIENT:
                 self._transient(attempt.group, reading, now)
             case Verdict.REJECTED:
@@ -125,7 +139,7 @@ class Answers:
             parts.breaker.passed(now)
         if attempt.group.isolation is not None:
             attempt.group.isolation.proven = True
-        if not attempt.probe:
+        if not parts.breaker.is_open:
             for suspect in parts.doubt.delivered(attempt.number):
                 self._final(suspect, now)
 
@@ -139,8 +153,10 @@ class Answers:
             alert = Alert("throttled", "throttled", reading.code, reading.message, until)
             parts.ledger.alert(alert)
 
-    def _later(self, deliveries: Sequence[Delivery], reading: Reading, now: float) -> None:
-        for delivery in deliveries:
+    def _later(self, attempt: Attempt, reading: Reading, now: float) -> None:
+        attempt.group.charged += 1
+        for delivery in attempt.deliveries:
+            delivery.group = attempt.group
             decision = after_later(delivery.retries)
             if isinstance(decision, GiveUp):
                 cause = Cause(decision.reason, reading.code, reading.message)
@@ -207,8 +223,6 @@ class Answers:
             self._without_named(attempt, named, now)
         else:
             self._refused_batch(group, reading, now)
-        if parts.idle() and not parts.breaker.is_open:
-            self._nothing_left_to_tell(now)
 
     def _refused_alone(self, attempt: Attempt, refusal: Refusal, now: float) -> None:
         group = attempt.group
@@ -255,17 +269,6 @@ class Answers:
         if doubt.looks_like_account():
             self._open(REJECTED if doubt.alone >= ALONE else REJECTED_ALIKE, code, message, now)
 
-    def _nothing_left_to_tell(self, now: float) -> None:
-        """No other delivery can show whether it is the account: few refusals stand as they are."""
-        suspects = self._parts.doubt.take_suspects()
-        if len(suspects) >= ALONE:
-            self._parts.doubt.suspects = list(suspects)
-            refusal = suspects[-1].refusal
-            self._open(REJECTED, refusal.code, refusal.message, now)
-            return
-        for suspect in suspects:
-            self._final(suspect, now)
-
     def _final(self, suspect: Suspect, now: float) -> None:
         delivery, refusal = suspect.delivery, suspect.refusal
         if delivery.state in (WAITING, IN_FLIGHT):
@@ -310,7 +313,7 @@ class Answers:
             self._throttled(attempt, reading, now)
         elif reading.later and breaker.reason in (FAILING, MISCONFIGURED):
             self._close(now)
-            self._later(attempt.deliveries, reading, now)
+            self._later(attempt, reading, now)
         elif reading.verdict is Verdict.MISCONFIGURED:
             breaker.probe_misconfigured(now, reading.code)
         elif reading.verdict is Verdict.REJECTED or _named(attempt, reading):

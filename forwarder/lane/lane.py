@@ -167,15 +167,18 @@ class Lane:
         """Fill one request from the window, now that a slot and tokens are held. ``None``: nothing
         to send after all (skipped, expired, rejected, breaker): the tokens are kept for later.
         """
+        if self._ended:
+            return None
         parts = self._parts
-        group = None if self._ended else self._sending.choose(now)
+        self._adopt(credential.version, now)
+        group = self._sending.choose(now)
         if group is None:
+            self._answers.look_at_suspects(now)
             return None
         probe = parts.breaker.is_open
         if probe:
             parts.breaker.probe_sent()
-        items = self._start(group)
-        parts.version = credential.version if parts.version is None else parts.version
+        items = self._start(group, in_place=probe)
         parts.sent += 1
         request = parts.account.request(items, credential)
         attempt = Attempt(
@@ -204,6 +207,13 @@ class Lane:
             self._parts.version = version
             self._answers.credential_changed(now)
 
+    def _adopt(self, version: int, now: float) -> None:
+        """The first credential is no change."""
+        if self._parts.version is None:
+            self._parts.version = version
+        elif version > self._parts.version:
+            self.credential_changed(version, now)
+
     def tick(self, now: float) -> None:
         """Housekeeping, at least once a minute: expire what is due, move what holds the rest."""
         if self._ended:
@@ -212,6 +222,7 @@ class Lane:
             self._move_what_holds(now)
         elif now >= self._expire_at:
             self._expire_at = now if self._expire_head(now) else now + EXPIRE_EVERY
+        self._answers.look_at_suspects(now)
 
     # -- records out ------------------------------------------------------------------------
     def take_writes(self) -> Sequence[Write]:
@@ -279,13 +290,16 @@ class Lane:
         """Take it often: it holds the records of what ended."""
         return self._parts.ledger.take()
 
-    def _start(self, group: Group) -> list[Item]:
+    def _start(self, group: Group, *, in_place: bool) -> list[Item]:
+        """``in_place``: a probe keeps its place where it waits."""
         items = []
         for delivery in group.deliveries:
             item = delivery.item
             assert item is not None
             assert delivery.state == WAITING, "sent twice"
             delivery.state = IN_FLIGHT
+            if not in_place:
+                delivery.group = group
             items.append(item)
         return items
 

@@ -165,10 +165,7 @@ class Preparer:
         dropped = event.dropped
         if dropped:
             self._ledger.dropped(dropped)
-        extra = len(item.json)
         delivery.item = item
-        delivery.size += extra
-        self._window.bytes += extra
 
     def _too_old(self, event_time: float | None, now: float) -> bool:
         return event_time is not None and now - event_time > self._max_age

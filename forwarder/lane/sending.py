@@ -104,11 +104,9 @@ class Sending:
         left = self._batch.bytes - self._parts.account.overhead()
         most = self._batch.events
         chosen: list[Delivery] = []
-        for _ in range(max(LOOK, most)):
-            if not window.waiting or len(chosen) == most:
-                break
+        for _ in range(min(max(LOOK, most), len(window.waiting))):
             delivery = window.next_waiting()
-            if not _in_turn(delivery):
+            if delivery.state != WAITING or delivery.group is not None:
                 continue
             if delivery.attempts and chosen:
                 window.put_back(delivery)
@@ -121,7 +119,7 @@ class Sending:
                 window.put_back(delivery)
                 break
             chosen.append(delivery)
-            if delivery.attempts:
+            if delivery.attempts or len(chosen) == most:
                 break
         return chosen
 

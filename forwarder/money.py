@@ -20,8 +20,11 @@ def money(value: object) -> Decimal | None:
     ``format(amount, "f")`` writes its digits as they were given; more than 4 decimals are rounded
     to 4, half up, and lose their trailing zeros; an exponent is written out.
     """
-    text = _numeral(value)
-    if text is None:
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text = str(value)
+    else:
         return None
     if _AS_IT_IS.fullmatch(text):
         return Decimal(text)
@@ -30,19 +33,13 @@ def money(value: object) -> Decimal | None:
 
 def quantity(value: object) -> Decimal | None:
     """The count in a JSON number or a numeric string: a whole one has no decimals."""
+    if type(value) is int and 0 <= value < _LIMIT:
+        return Decimal(value)
     count = money(value)
     if count is None:
         return None
     whole = int(count)
     return Decimal(whole) if whole == count else count
-
-
-def _numeral(value: object) -> str | None:
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return None
 
 
 def _written_out(text: str) -> Decimal | None:

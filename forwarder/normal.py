@@ -79,6 +79,12 @@ def text_or_digest(text: str) -> str | None:
     return digest(text) if is_digest(text) else text or None
 
 
+def id_or_digest(text: str) -> str | None:
+    """``blank_id``, or a digest that is not of nothing."""
+    text = text.strip()
+    return digest(text) if is_digest(text) else blank_id(text)
+
+
 # -- people ---------------------------------------------------------------------------------------
 def email(text: str) -> str | None:
     r"""Lower-case, with one ``@`` and a dot inside the domain; or a digest. No gmail folding.
@@ -152,9 +158,6 @@ def many(value: object, form: Callable[[str], str | None], *, integers: bool = F
 
     ``integers``: these are ids, so that an integer is as good as its digits.
     """
-    if isinstance(value, str):
-        found = form(value)
-        return Many((found,), dropped=False) if found else Many((), blank_id(value) is not None)
     given = value if isinstance(value, list) else [value]
     forms: dict[str, None] = {}
     dropped = len(given) > _LOOKED_AT

@@ -1,0 +1,41 @@
+"""The event, version 1: one schema for all producers, read leniently.
+
+Required fields and the money rules make an event invalid; every other field that fails its normal
+form is dropped, noted in ``dropped``, and the event goes on. Attributes hold normal forms (mapping
+section 1), or ``None`` or empty.
+"""
+
+from forwarder.event.blocks import App, Attribution, Consent, Item, Lead, Page, Scalar, User
+from forwarder.event.conversion import (
+    ActionSource,
+    AdvertiserDefaults,
+    ConversionEvent,
+    CustomerType,
+)
+from forwarder.event.decoding import (
+    MAX_BYTES,
+    FieldError,
+    InvalidEvent,
+    decode,
+    decode_checked,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "ActionSource",
+    "AdvertiserDefaults",
+    "App",
+    "Attribution",
+    "Consent",
+    "ConversionEvent",
+    "CustomerType",
+    "FieldError",
+    "InvalidEvent",
+    "Item",
+    "Lead",
+    "Page",
+    "Scalar",
+    "User",
+    "decode",
+    "decode_checked",
+]

@@ -161,6 +161,8 @@ class MemoryConsumer(MemoryReader):
     async def _join(self) -> Joined:
         """Join until it works. Raises ``Refused``."""
         while True:
+            while self._idle():
+                await asyncio.sleep(BACKOFF)
             await self._link.through(GROUPS)
             try:
                 joined = await self._coordinator.join(self._member_id, self._joining())
@@ -192,11 +194,12 @@ class MemoryConsumer(MemoryReader):
         self._positions = {}
         self._paused = set()
         await self._membership.ended(joined.partitions)
+        for at in self._assigned:  # at once: a member that is cut off later knows where to read
+            self._position(at)
         self._world.network.changed()
 
     async def _beat(self) -> None:
         every = self._world.connection.session_timeout / 5
-        loop = asyncio.get_running_loop()
         while self._member_id is not None:
             await asyncio.sleep(every)
             await self._link.through(GROUPS)
@@ -205,9 +208,12 @@ class MemoryConsumer(MemoryReader):
                     self._rejoin.set()
             except Unknown:
                 self._forget()
-            if loop.time() - self._polled > MAX_POLL_INTERVAL and self._member_id is not None:
+            if self._member_id is not None and self._idle():
                 self._coordinator.leave(self._member_id)
                 self._forget()
+
+    def _idle(self) -> bool:
+        return asyncio.get_running_loop().time() - self._polled > MAX_POLL_INTERVAL
 
     def _forget(self) -> None:
         """The group does not know this member any more: join anew."""

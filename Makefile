@@ -67,3 +67,8 @@ kustomize: .cache/bin/kustomize-$(KUSTOMIZE_VERSION)
 .cache/bin/kustomize-$(KUSTOMIZE_VERSION):
 	GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
 	@mv .cache/bin/kustomize $@
+
+#   make test-tools  the tests that need Chromium, promtool and kustomize; fails without them
+.PHONY: test-tools
+test-tools: $(STAMP)
+	REQUIRE_TOOLS=1 $(BIN)/pytest tests/browser tests/manifests

@@ -123,12 +123,20 @@ class Board:
             name=account.name,
             destination=settings.destination,
             state=settings.state,
-            lane=None if view is None else self._lane(account.name, view, now),
+            lane=self._lane_or_reason(account.name, view, now),
             budget_used=max((budget.used_ratio for budget in budgets), default=None),
             requests_per_minute=self._report.requests_per_minute(account.name),
             credential_loaded_at=self._credential(account.name).loaded_at or None,
             test_code=bool(getattr(settings, "test_event_code", None)),
         )
+
+    def _lane_or_reason(self, name: str, view: LaneView | None, now: float) -> LaneStatus | None:
+        if view is not None:
+            return self._lane(name, view, now)
+        if any(name in sender.view.no_offset for sender in self.senders):
+            waiting = self.watched.behind.get(TopicPartition(self._queues[name], 0), 0)
+            return _without_offset(waiting)
+        return None
 
     def _lane(self, name: str, view: LaneView, now: float) -> LaneStatus:
         queue = TopicPartition(self._queues[name], 0)
@@ -188,3 +196,22 @@ class Board:
 
 def _age(at: float | None, clock: float) -> float | None:
     return None if at is None else clock - at
+
+
+def _without_offset(waiting: int) -> LaneStatus:
+    """A queue that waits until an operator says where to start (``kafka.start_from``)."""
+    return LaneStatus(
+        breaker="open",
+        reason="no_offset",
+        code="",
+        since_at=None,
+        until_at=None,
+        not_before_at=None,
+        waiting=waiting,
+        waiting_bytes=0,
+        in_flight=0,
+        oldest_seconds=None,
+        expires_in=None,
+        next_request_in=None,
+        last_verdicts=(),
+    )

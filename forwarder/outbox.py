@@ -10,7 +10,7 @@ from typing import Protocol
 
 from forwarder.driver import Driver
 from forwarder.kafka.port import Broken, KafkaProblem
-from forwarder.lane.lane import Tally, Write
+from forwarder.lane.lane import Tally, Write, WriteKind
 from forwarder.ops.logs import Log
 from forwarder.writer import Writer
 
@@ -24,6 +24,8 @@ class Report(Protocol):
     """Told what a lane did."""
 
     def tallied(self, account: str, tally: Tally, now: float) -> None: ...
+    def retrying(self, account: str, tier: str, n: int) -> None: ...
+    def write_failed(self, topic: str) -> None: ...
 
 
 class Outbox:
@@ -118,19 +120,24 @@ class Outbox:
                     raise
                 except KafkaProblem as problem:
                     driver.lane.unwritten(group)
-                    self._log.warning(
-                        "write_stalled",
-                        destination=self._destination,
-                        topic=topic,
-                        error=str(problem),
-                    )
+                    self._failed(topic, str(problem))
                     loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
                 else:
                     driver.lane.written(group, self._now())
                     driver.held_back = False
+                    self._count_retries(driver, topic, group)
         finally:
             stalled.cancel()
         driver.nudge()
+
+    def _count_retries(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:
+        retries = sum(write.kind is WriteKind.RETRY for write in group)
+        if retries:
+            self._report.retrying(driver.account.name, topic.rsplit(".", 1)[-1], retries)
+
+    def _failed(self, topic: str, error: str) -> None:
+        self._report.write_failed(topic)
+        self._log.warning("write_stalled", destination=self._destination, topic=topic, error=error)
 
     def _hold_back(self, driver: Driver) -> None:
         driver.held_back = True

@@ -38,7 +38,8 @@ class Plan:
     """All that follows from a poll batch. It settles as a whole: written, then committed.
 
     ``queued`` is by account; ``records`` counts records by (topic, what became of it), ``skipped``
-    and ``dead_lettered`` count deliveries by (account, reason); ``dropped_fields`` by path.
+    and ``dead_lettered`` count deliveries by (account, reason), ``whole_dead`` dead letters of no
+    account by reason; ``dropped_fields`` by path.
     """
 
     queued: dict[str, list[Outgoing]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Plan:
     records: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)
     dead_lettered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    whole_dead: Counter[str] = field(default_factory=Counter)
     unknown_fields: int = 0
     dropped_fields: Counter[str] = field(default_factory=Counter)
 
@@ -158,7 +160,9 @@ class Planner:
     ) -> None:
         described = None if event is None else describe(event)
         plan.records[record.topic, trouble.reason] += 1
-        if progress.account is not None:
+        if progress.account is None:
+            plan.whole_dead[trouble.reason] += 1
+        else:
             plan.dead_lettered[progress.account, trouble.reason] += 1
         plan.dead.append(
             troubled(

@@ -56,6 +56,7 @@ class RouterMetrics(Protocol):
 
     def planned(self, plan: Plan) -> None: ...
     def oversize(self, account: str | None, n: int) -> None: ...
+    def write_failed(self, topic: str) -> None: ...
     def retry_overdue(self, topic: str, seconds: float) -> None: ...
 
 
@@ -256,6 +257,7 @@ class Router:
                 self._consumer.pause([partition])
                 # A clock that is ahead of ours must not hold a record for longer than its delay.
                 self._not_due[partition] = min(due_at, now + delay)
+                self._metrics.retry_overdue(partition.topic, 0.0)
                 return records[:index]
         if records:
             overdue = now - (records[0].timestamp / 1000 + delay)
@@ -316,6 +318,7 @@ class Router:
         self._metrics.oversize(account, len(shrunk))
 
     def _stalled(self, topic: str, error: str = "no acknowledgement yet") -> None:
+        self._metrics.write_failed(topic)
         self.view.stalled_since.setdefault(topic, self._clock())
         self._log.warning("write_stalled", topic=topic, error=error)
 

@@ -36,6 +36,8 @@ class Report:
         """A poll batch is written."""
         for (topic, outcome), n in plan.records.items():
             self._metrics.records(topic, outcome, n)
+        for reason, n in plan.whole_dead.items():
+            self._dead.add(self._now(), "", reason, n)
         for (account, reason), n in plan.skipped.items():
             self._ended(account, "skipped", reason, n)
         for (account, reason), n in plan.dead_lettered.items():
@@ -49,6 +51,10 @@ class Report:
         """Records were too large for their queue."""
         if account is not None:
             self._ended(account, "dead_lettered", "oversize", n)
+
+    def write_failed(self, topic: str) -> None:
+        """A write was refused, or not acknowledged in time."""
+        self._metrics.write_failed(topic)
 
     def retry_overdue(self, topic: str, seconds: float) -> None:
         self.overdue[topic] = max(0.0, seconds)
@@ -84,6 +90,10 @@ class Report:
         if delivered:
             metrics.latencies([now - one.record.timestamp / 1000 for one in delivered])
             metrics.ages([now - one.event_time for one in delivered if one.event_time is not None])
+
+    def retrying(self, account: str, tier: str, n: int) -> None:
+        """Retries are written to the topic of ``tier``."""
+        self._metrics.account(account, self._destinations[account]).retrying(tier, n)
 
     def _say(self, account: str, alert: Alert) -> None:
         opened = alert.action == "breaker_opened"

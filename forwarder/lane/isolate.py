@@ -131,9 +131,6 @@ class Doubt:
         """Answer ``number`` was a refusal."""
         self._first = number if self._first is None else min(self._first, number)
 
-    def suspect(self, delivery: Delivery, refusal: Refusal, number: int) -> None:
-        self.suspects.append(Suspect(delivery, refusal, number))
-
     def refused_half(self, group: Group, code: str) -> None:
         """A half was refused; the second of two refused alike speaks against the account."""
         if group.pair is None:

@@ -39,6 +39,8 @@ from forwarder.lane.isolate import Allowance
 from forwarder.lane.origins import Origins
 from forwarder.lane.parts import Parts
 from forwarder.lane.prepare import Preparer, is_fresh, malformed, received
+from forwarder.lane.probes import Probes
+from forwarder.lane.refusals import Refusals
 from forwarder.lane.retry import Limits, Throttle
 from forwarder.lane.sending import Sending
 from forwarder.lane.state import decode as decode_state
@@ -114,8 +116,10 @@ class Lane:
             allowance=Allowance(settings.rates, now),
             flowing_since=now,
         )
-        self._sending = Sending(self._parts)
-        self._answers = Answers(self._parts)
+        self._refusals = Refusals(self._parts)
+        probes = Probes(self._parts, self._refusals)
+        self._sending = Sending(self._parts, probes)
+        self._answers = Answers(self._parts, probes, self._refusals)
         self._origins = None if traits.dedups else Origins(now)
         self._expire_at = now
         self._ended = False
@@ -173,7 +177,7 @@ class Lane:
         self._adopt(credential.version, now)
         group = self._sending.choose(now)
         if group is None:
-            self._answers.look_at_suspects(now)
+            self._refusals.judge_suspects(now)
             return None
         probe = parts.breaker.is_open
         if probe:
@@ -222,7 +226,7 @@ class Lane:
             self._move_what_holds(now)
         elif now >= self._expire_at:
             self._expire_at = now if self._expire_head(now) else now + EXPIRE_EVERY
-        self._answers.look_at_suspects(now)
+        self._refusals.judge_suspects(now)
 
     # -- records out ------------------------------------------------------------------------
     def take_writes(self) -> Sequence[Write]:

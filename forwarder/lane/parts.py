@@ -22,7 +22,8 @@ from forwarder.lane.writes import Writes
 class Parts:
     """``sent``: number of the newest attempt. ``passed``: requests delivered. ``proven``: one was
     delivered with the credential in use. ``flowing_since``: what waits is held back by nothing but
-    its own failures since then. ``refused_probes``: deliveries that a probe found refused.
+    its own failures since then. ``recent``: groups that failed since something last passed, once
+    for each failure. ``refused_probes``: deliveries that a probe found refused.
     ``in_flight``: attempts by number.
     """
 
@@ -56,6 +57,34 @@ class Parts:
     def idle(self) -> bool:
         """Nothing waits to be sent and nothing is in flight."""
         return not self.in_flight and not self.returned and not self.window.waiting
+
+    def old(self, attempt: Attempt) -> bool:
+        """Whether it was sent with a credential that has been replaced."""
+        return self.version is not None and attempt.credential_version < self.version
+
+    def open(self, reason: str, code: str, message: str, now: float) -> None:
+        """Open the breaker."""
+        self.breaker.open(now, reason, code, message)
+        self.refund()
+
+    def charge(self, group: Group, now: float) -> None:
+        """Count a transient failure of ``group``, as one that the breaker may yet take back."""
+        if group.failures == 0 or group.first_failed_at is None:
+            group.first_failed_at = now
+            group.mark = self.passed
+        group.failures += 1
+        if len(group.deliveries) == 1:
+            group.charged += 1
+        self.recent.append(group)
+
+    def refund(self) -> None:
+        """What failed since something last passed was the account's fault: no delivery pays."""
+        for group in self.recent:
+            group.failures = max(0, group.failures - 1)
+            group.charged = max(0, group.charged - 1)
+            if group.failures == 0:
+                group.first_failed_at = None
+        self.recent.clear()
 
     def send_alone(self, delivery: Delivery, now: float) -> None:
         """Move it, wherever it waits, to a group of its own that the account is not doubted for."""

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from math import inf
 from typing import Final
 
 from forwarder.lane.delivery import WAITING, Delivery, Group
 from forwarder.lane.isolate import ALONE
 from forwarder.lane.parts import Parts
+from forwarder.lane.probes import Probes
 
 LOOK: Final = 500
 """Waiting deliveries that are looked at for one request, or a batch if that is more."""
-PROBED: Final = 5_000
-"""Probes come from so many deliveries: that bounds what a stop then moves to a retry topic."""
 
 
 class Sending:
     """Chooses groups. Deliveries of a chosen group have items; the caller marks them in flight."""
 
-    __slots__ = ("_batch", "_concurrency", "_parts", "_paused")
+    __slots__ = ("_batch", "_concurrency", "_parts", "_paused", "_probes")
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, probes: Probes) -> None:
         settings = parts.account.settings
         self._parts = parts
+        self._probes = probes
         self._batch = settings.batch
         self._concurrency = settings.concurrency
         self._paused = settings.state == "paused"
@@ -34,7 +33,7 @@ class Sending:
         if self._paused:
             return inf
         if parts.breaker.is_open:
-            at = self._probe_at(now)
+            at = self._probes.due_at(now)
         elif len(parts.in_flight) >= self._most_in_flight():
             return inf
         else:
@@ -46,7 +45,7 @@ class Sending:
         if self.wake_at(now) > now:
             return None
         if self._parts.breaker.is_open:
-            return self._probe(now)
+            return self._probes.choose(now)
         return self._returned(now) or self._fresh(now)
 
     # -- closed -----------------------------------------------------------------------------
@@ -122,42 +121,6 @@ class Sending:
             if delivery.attempts or len(chosen) == most:
                 break
         return chosen
-
-    # -- open -------------------------------------------------------------------------------
-    def _probe_at(self, now: float) -> float:
-        parts = self._parts
-        if not len(parts.window) - len(parts.writes):
-            return inf
-        at = parts.breaker.probe_at()
-        return max(at, parts.allowance.ready_at()) if parts.breaker.single(now) else at
-
-    def _probe(self, now: float) -> Group | None:
-        """One delivery, left in its place until its answer: from head, middle and end in turn."""
-        parts = self._parts
-        single = parts.breaker.single(now)
-        delivery = self._candidate(now, 0 if single else parts.breaker.probes % 3)
-        if delivery is None:
-            parts.breaker.probe_failed(now)
-            return None
-        if single:
-            parts.allowance.spend(now)
-        return Group((delivery,), now)
-
-    def _candidate(self, now: float, turn: int) -> Delivery | None:
-        """Rather one that was not refused yet: it tells more."""
-        parts = self._parts
-        waiting = [d for d in islice(parts.window.unfinished(), PROBED) if d.state == WAITING]
-        refused = {s.delivery.offset for s in parts.doubt.suspects}
-        if not parts.breaker.single(now):
-            refused |= {d.offset for d in parts.refused_probes}
-        unjudged = [d for d in waiting if d.offset not in refused]
-        for found in (unjudged, waiting):
-            start = (0, len(found) // 2, max(0, len(found) - 1))[turn]
-            near = found[start:] + found[:start]
-            for delivery in near[:LOOK]:
-                if parts.preparer.probe_item(delivery, now) is not None:
-                    return delivery
-        return None
 
 
 def _in_turn(delivery: Delivery) -> bool:

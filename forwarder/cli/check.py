@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from forwarder.cli.check_online import online_findings
+from forwarder.cli.check_online import Findings, online_findings
 from forwarder.cli.console import json_line, say, say_problems, table
 from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.cli.rates import loads, rates
@@ -35,15 +35,16 @@ def check(
 ) -> None:
     """Check settings and secrets, and print the rate that each account can reach.
 
-    Exit 2 for what keeps the worker from running rightly, 3 for what is merely suspicious.
+    Exit 2 for wrong settings or secrets, 1 when brokers or vendors could not be asked, 3 for topics
+    that are not as they must be and for what is merely suspicious.
     """
     settings = _settings(config, as_json=as_json)
-    problems, credentials = _secrets(settings, os.environ)
-    problems += credential_problems(settings, credentials, DESTINATIONS)
-    warnings = _warnings(settings)
-    if online:
-        found = online_findings(settings, credentials)
-        problems, warnings = problems + found.problems, warnings + found.warnings
+    wrong, credentials = _secrets(settings, os.environ)
+    wrong += credential_problems(settings, credentials, DESTINATIONS)
+    found = online_findings(settings, credentials) if online else Findings()
+    wrong += found.wrong
+    warnings = [*_warnings(settings), *found.warnings]
+    problems = [*wrong, *found.failed, *found.drift]
     if as_json:
         json_line(_as_json(settings, problems, warnings, replicas))
     else:
@@ -51,7 +52,7 @@ def check(
         say_problems(warnings, "warning")
         say_problems(problems)
     if problems or warnings:
-        raise typer.Exit(2 if problems else 3)
+        raise typer.Exit(2 if wrong else 1 if found.failed else 3)
 
 
 def _settings(config: Path | None, *, as_json: bool) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from forwarder.cli.cluster import cluster
@@ -23,10 +23,14 @@ _REFUSED: Final = (401, 403)
 
 
 class Findings(NamedTuple):
-    """``problems`` keep the worker from running rightly; ``warnings`` are suspicious."""
+    """``wrong``: settings or credentials; ``failed``: who could not be asked; ``drift``: topics
+    that are not as they must be; ``warnings``: what is merely suspicious.
+    """
 
-    problems: list[Problem]
-    warnings: list[Problem]
+    wrong: Sequence[Problem] = ()
+    failed: Sequence[Problem] = ()
+    drift: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
 
 
 def online_findings(settings: Settings, credentials: Mapping[str, Credential]) -> Findings:
@@ -42,7 +46,7 @@ async def _findings(settings: Settings, credentials: Mapping[str, Credential]) -
         )
     finally:
         await http.close()
-    return Findings(kafka.problems + vendors.problems, kafka.warnings + vendors.warnings)
+    return Findings(*([*mine, *theirs] for mine, theirs in zip(kafka, vendors, strict=True)))
 
 
 async def broker_findings(settings: Settings, kafka: Kafka | None = None) -> Findings:
@@ -56,15 +60,15 @@ async def broker_findings(settings: Settings, kafka: Kafka | None = None) -> Fin
         for group in _groups(settings):
             await admin.committed(group)
     except KafkaProblem as problem:
-        return Findings(list(kafka_failure(problem, place).problems), [])
+        return Findings(failed=kafka_failure(problem, place).problems)
     except Problems as problems:
-        return Findings(list(problems.problems), [])
+        return Findings(wrong=problems.problems)
     finally:
         if admin is not None:
             await admin.stop()
     return Findings(
-        [_told(difference) for difference in found if not _is_orphan(difference)],
-        [_told(difference) for difference in found if _is_orphan(difference)],
+        drift=[_told(difference) for difference in found if not _is_orphan(difference)],
+        warnings=[_told(difference) for difference in found if _is_orphan(difference)],
     )
 
 
@@ -81,7 +85,8 @@ def _is_orphan(difference: Difference) -> bool:
 def _told(difference: Difference) -> Problem:
     place = f"topic {difference.topic}"
     if difference.setting == "topic":
-        return Problem(place, "is missing", "create it with forwarder topics create")
+        rule = "is missing, or hidden from this principal"
+        return Problem(place, rule, "create it with forwarder topics create")
     if _is_orphan(difference):
         rule = "is a queue, but no account has its name"
         fix = "bring the account back as draining until the queue is empty, then delete the topic"
@@ -96,27 +101,32 @@ async def vendor_findings(
     """Credentials that a vendor refuses, for vendors that have a harmless call to ask with."""
     accounts = bind_accounts(settings)
     asked = [_asked(settings, accounts[name], credentials[name], http) for name in credentials]
-    found = [problem for problem in await asyncio.gather(*asked) if problem is not None]
-    return Findings(found, [])
+    found = await asyncio.gather(*asked)
+    return Findings(
+        wrong=[problem for one in found for problem in one.wrong],
+        failed=[problem for one in found for problem in one.failed],
+    )
 
 
 async def _asked(
     settings: Settings, account: Account, credential: Credential, http: HttpClient
-) -> Problem | None:
+) -> Findings:
     preflight = account.preflight(credential)
     if preflight is None:
-        return None
+        return Findings()
     place = settings.place("accounts", account.name)
     answer = await http.send(preflight.request, settings.delivery.request_timeout)
     match answer:
         case HttpFailure(kind):
             rule = f"the vendor did not answer ({kind})"
-            return Problem(place, rule, "check base_url and the way out of this network")
+            fix = "check base_url and the way out of this network"
+            return Findings(failed=[Problem(place, rule, fix)])
         case HttpAnswer(status) if status in _OK:
-            return None
+            return Findings()
         case HttpAnswer(status) if status in _REFUSED:
             rule = f"the vendor refuses the credential (HTTP {status})"
-            return Problem(place, rule, "replace the key: it is unknown, expired or revoked")
+            fix = "replace the key: it is unknown, expired or revoked"
+            return Findings(wrong=[Problem(place, rule, fix)])
         case HttpAnswer(status):
             rule = f"the vendor could not say whether the credential works (HTTP {status})"
-            return Problem(place, rule, "try again later")
+            return Findings(failed=[Problem(place, rule, "try again later")])

@@ -20,8 +20,9 @@ def schema(
     """Write JSON Schema and AsyncAPI of the event."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_schemas(out)
+        written = write_schemas(out)
     except OSError as error:
         rule = f"cannot be written: {error.strerror}"
         raise Failed([Problem(str(out), rule, "name a directory that you may write to")]) from None
-    typer.echo(str(out))
+    for path in written:
+        typer.echo(str(path))

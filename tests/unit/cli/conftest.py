@@ -55,7 +55,7 @@ class Ended:
     out: str
     err: str
 
-    def json(self) -> list[dict[str, Any]]:
+    def json(self) -> list[Any]:
         return [json.loads(line) for line in self.out.splitlines()]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from forwarder.credentials import Credential
 from forwarder.destinations.contract import Account
-from forwarder.http.port import HttpClient
+from forwarder.http.port import FailureKind, HttpClient, HttpFailure
 from forwarder.kafka.port import TopicPartition
 from forwarder.lane.budget import Budget, Permit, acquire
 from forwarder.lane.lane import Attempt, Lane
@@ -124,15 +124,18 @@ class Driver:
 
     async def _send(self, attempt: Attempt, permit: Permit) -> None:
         try:
-            if self._lease.held:
-                started = self._now()
-                answer = await self._http.send(attempt.request, self._request_timeout)
-                now = self._now()
+            started = self._now()
+            answer = await self._http.send(attempt.request, self._request_timeout, self._permitted)
+            now = self._now()
+            if isinstance(answer, HttpFailure) and answer.kind is FailureKind.WITHHELD:
+                self.lane.withdrawn(attempt, now)
+            else:
                 self.lane.answered(attempt, answer, now)
                 self._requested(self.account.name, now - started, len(attempt.deliveries))
-            else:
-                self.lane.withdrawn(attempt, self._now())
         finally:
             permit.release()
         self._wake.set()
         self._changed(self)
+
+    def _permitted(self) -> bool:
+        return self._lease.held

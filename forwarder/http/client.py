@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import (
@@ -35,7 +36,14 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.payload import Payload
 
-from forwarder.http.port import MAX_BODY, FailureKind, HttpAnswer, HttpFailure, HttpRequest
+from forwarder.http.port import (
+    MAX_BODY,
+    FailureKind,
+    HttpAnswer,
+    HttpFailure,
+    HttpRequest,
+    always,
+)
 
 _NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _NEVER_SENT = (FailureKind.DNS, FailureKind.TLS, FailureKind.REFUSED)
@@ -50,10 +58,12 @@ class _Body(Payload):
     _value: bytes
     _autoclose = True
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, permitted: Callable[[], bool]) -> None:
         super().__init__(value)
         self._size = len(value)
+        self._permitted = permitted
         self.started = False
+        self.withheld = False
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)
@@ -64,8 +74,16 @@ class _Body(Payload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
+        # The headers wait in the writer for the body: nothing has left yet.
+        if not self._permitted():
+            self.withheld = True
+            raise _Withheld
         self.started = True
         await writer.write(self._value if content_length is None else self._value[:content_length])
+
+
+class _Withheld(Exception):
+    """The caller may not send any more."""
 
 
 class AiohttpClient:
@@ -100,15 +118,22 @@ class AiohttpClient:
         )
         self._session._retry_connection = False  # noqa: SLF001 - aiohttp offers no other way
 
-    async def send(self, request: HttpRequest, timeout: float) -> HttpAnswer | HttpFailure:
+    async def send(
+        self,
+        request: HttpRequest,
+        timeout: float,
+        permitted: Callable[[], bool] = always,
+    ) -> HttpAnswer | HttpFailure:
         """See the port. The time limit covers name look-up, connecting, sending and reading."""
         if self._session.closed:
             return HttpFailure(FailureKind.RESET, maybe_sent=False)
-        body = _Body(request.body) if request.body else None
+        body = _Body(request.body, permitted) if request.body else None
         try:
             async with asyncio.timeout(timeout):
                 return await self._exchange(request, body)
         except Exception as error:  # noqa: BLE001 - the port lets nothing but cancellation out
+            if body is not None and body.withheld:
+                return HttpFailure(FailureKind.WITHHELD, maybe_sent=False)
             return _failure(error, sent=body is None or body.started)
 
     async def close(self) -> None:

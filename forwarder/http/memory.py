@@ -10,7 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from forwarder.http.port import MAX_BODY, FailureKind, HttpAnswer, HttpFailure, HttpRequest
+from forwarder.http.port import (
+    MAX_BODY,
+    FailureKind,
+    HttpAnswer,
+    HttpFailure,
+    HttpRequest,
+    always,
+)
 
 Vendor = Callable[[HttpRequest], Awaitable[HttpAnswer | HttpFailure]]
 """What stands at the other end. It may wait; an ``HttpFailure`` is what the client then sees."""
@@ -67,9 +74,16 @@ class MemoryClient:
         self._faults: list[BaseException] = []
         self._closed = False
 
-    async def send(self, request: HttpRequest, timeout: float) -> HttpAnswer | HttpFailure:
+    async def send(
+        self,
+        request: HttpRequest,
+        timeout: float,
+        permitted: Callable[[], bool] = always,
+    ) -> HttpAnswer | HttpFailure:
         if self._closed:
             return HttpFailure(FailureKind.RESET, maybe_sent=False)
+        if not permitted():
+            return HttpFailure(FailureKind.WITHHELD, maybe_sent=False)
         answer = self._dispatch(request, self.script(request))
         try:
             async with asyncio.timeout(timeout):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -37,6 +37,8 @@ class FailureKind(StrEnum):
     RESET = "reset"
     TOO_LARGE = "answer_too_large"
     PROTOCOL = "protocol"
+    WITHHELD = "withheld"
+    """The caller's ``permitted`` said no right before the write: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class HttpFailure:
     maybe_sent: bool
 
 
+def always() -> bool:
+    """The permission of those who need none."""
+    return True
+
+
 MAX_BODY = 1 << 20
 """Bytes of an answer that are read; a longer one is ``FailureKind.TOO_LARGE``."""
 
@@ -54,8 +61,17 @@ MAX_BODY = 1 << 20
 class HttpClient(Protocol):
     """Sends requests. Redirects are never followed; no exception but cancellation leaves it."""
 
-    async def send(self, request: HttpRequest, timeout: float) -> HttpAnswer | HttpFailure:
-        """Send ``request`` and wait at most ``timeout`` seconds for the whole answer."""
+    async def send(
+        self,
+        request: HttpRequest,
+        timeout: float,
+        permitted: Callable[[], bool] = always,
+    ) -> HttpAnswer | HttpFailure:
+        """Send ``request`` and wait at most ``timeout`` seconds for the whole answer.
+
+        ``permitted`` is asked once connected, right before the first byte leaves; finding a
+        connection may have taken long.
+        """
         ...
 
     async def close(self) -> None:

@@ -219,3 +219,11 @@ async def test_close_may_be_called_twice_and_then_nothing_is_sent(world: World) 
     answer = await world.client.send(world.post(), 5)
     assert answer == HttpFailure(FailureKind.RESET, maybe_sent=False)
     assert world.arrived == []
+
+
+async def test_what_is_not_permitted_right_before_the_write_never_leaves(world: World) -> None:
+    answer = await world.client.send(world.post(b'{"a":1}'), 2, permitted=lambda: False)
+    assert answer == HttpFailure(FailureKind.WITHHELD, maybe_sent=False)
+    assert world.arrived == []
+    again = await world.client.send(world.post(b'{"a":1}'), 2, permitted=lambda: True)
+    assert isinstance(again, HttpAnswer)

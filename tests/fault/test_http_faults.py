@@ -371,3 +371,18 @@ def _authority_and_server(folder: Path, name: str = "127.0.0.1") -> tuple[Path, 
     cafile = folder / "ca.pem"
     cafile.write_bytes(signer.certificate_pem)
     return cafile, server_context(signer, name, folder)
+
+
+async def test_a_request_withheld_after_connecting_puts_not_one_byte_on_the_wire() -> None:
+    received: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(wire: Wire) -> None:
+        received.put_nowait(await wire.reader.read(1))
+
+    client = AiohttpClient()
+    async with raw_server(listen) as server:
+        request = HttpRequest("POST", server.url, {}, b"{}")
+        answer = await client.send(request, 2, permitted=lambda: False)
+        await client.close()
+        assert await asyncio.wait_for(received.get(), 5) == b""
+    assert answer == HttpFailure(FailureKind.WITHHELD, maybe_sent=False)

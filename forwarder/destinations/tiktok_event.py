@@ -15,10 +15,6 @@ from forwarder.normal import geo, hashed, is_digest, name, zip_code
 
 Block = dict[str, object]
 
-_ATT_STATUSES = frozenset(
-    {"AUTHORIZED", "DENIED", "NOT_DETERMINED", "RESTRICTED", "NOT_APPLICABLE"}
-)
-_MAX_ITEMS = 500
 MAPPED_PROPERTIES = frozenset(
     {
         "content_ids",
@@ -36,7 +32,6 @@ MAPPED_PROPERTIES = frozenset(
     }
 )
 """Keys of ``properties`` with a meaning of their own: no custom property goes there."""
-_INTEGERS = range(-(1 << 63), 1 << 63)  # what a JSON number surely holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +138,6 @@ def _device_id(value: str | None, case: Callable[[str], str]) -> str | None:
     return value.lower() if is_digest(value) else case(value)
 
 
-def _share(attribution: Attribution) -> float | None:
-    share = attribution.attribution_share
-    return share if share is not None and 0 <= share <= 1 else None
-
-
 def _web(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
     url = event.page.url or defaults.page_url
     if url is None:
@@ -169,7 +159,7 @@ def _web(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
     return {
         "user": filled(block),
         "page": filled({"url": url, "referrer": event.page.referrer}),
-        "ad": filled({"attribution_share": _share(event.attribution)}),
+        "ad": filled({"attribution_share": event.attribution.attribution_share}),
     }
 
 
@@ -184,7 +174,7 @@ def _app(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
         "idfa": _device_id(user.idfa, str.upper),
         "idfv": user.idfv,
         "gaid": _device_id(user.gaid, str.lower),
-        "att_status": user.att_status if user.att_status in _ATT_STATUSES else None,
+        "att_status": user.att_status,
     }
     app = {"app_id": app_id, "app_name": event.app.name, "app_version": event.app.version}
     return {"user": filled(block), "app": filled(app), "ad": _ad(event.attribution)}
@@ -201,7 +191,7 @@ def _ad(attribution: Attribution) -> Block:
             "attributed": attribution.attributed,
             "attribution_type": attribution.attribution_type,
             "attribution_provider": attribution.attribution_provider,
-            "attribution_share": _share(attribution),
+            "attribution_share": attribution.attribution_share,
         }
     )
 
@@ -255,30 +245,22 @@ def _count(items: Sequence[Item]) -> int | None:
 
 
 def _contents(items: Sequence[Item], defaults: Defaults) -> Block:
-    rows = [row for row in map(_row, items[:_MAX_ITEMS]) if row]
+    rows = [row for row in map(_row, items) if row]
     if not rows:
         return {}
-    ids = dict.fromkeys(item.item_id for item in items[:_MAX_ITEMS] if item.item_id)
+    ids = dict.fromkeys(item.item_id for item in items if item.item_id)
     return {
         "content_type": defaults.content_type,
         "content_ids": list(ids) or None,
         "contents": rows,
-        "num_items": _count(items[:_MAX_ITEMS]),
+        "num_items": _count(items),
     }
 
 
 def _custom(properties: Mapping[str, Scalar], names: Sequence[str]) -> Block:
     if not names or not properties:
         return {}
-    return {n: value for n in names if _usable(value := properties.get(n))}
-
-
-def _usable(value: Scalar | None) -> bool:
-    if isinstance(value, str):
-        return bool(value.strip())
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is not None and value in _INTEGERS
+    return {name: properties[name] for name in names if name in properties}
 
 
 def _money(event: ConversionEvent, defaults: Defaults) -> tuple[str, Decimal | None] | Rejected:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,17 +23,9 @@ APP_ORDER: tuple[IdType, ...] = ("IDFA", "AAID", "TDID", "UID2", "EUID", "IDL")
 WEB_ORDER: tuple[IdType, ...] = ("TDID", "UID2", "EUID", "IDL", "IDFA", "AAID")
 """For every source but apps. [I]"""
 
-_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_UID2_LENGTH = 44
-_RAMP_LENGTHS = (49, 70)
 _IMPRESSION_LENGTH = 36
 _MAX_ORDER_ID = 64
 _MAX_TD = 64
-_MAX_INT_BITS = 128
-
-
-def _tdid(user: User) -> str | None:
-    return user.tdid if user.tdid and _GUID.fullmatch(user.tdid) else None
 
 
 def _raw(value: str | None) -> str | None:
@@ -49,23 +40,11 @@ def _aaid(user: User) -> str | None:
     return gaid.lower() if (gaid := _raw(user.gaid)) else None
 
 
-def _uid2(user: User) -> str | None:
-    return user.uid2 if user.uid2 and len(user.uid2) == _UID2_LENGTH else None
-
-
-def _euid(user: User) -> str | None:
-    return user.euid if user.euid and len(user.euid) == _UID2_LENGTH else None
-
-
-def _ramp_id(user: User) -> str | None:
-    return user.ramp_id if user.ramp_id and len(user.ramp_id) in _RAMP_LENGTHS else None
-
-
 _ID_OF: Mapping[IdType, Callable[[User], str | None]] = {
-    "TDID": _tdid,
-    "UID2": _uid2,
-    "EUID": _euid,
-    "IDL": _ramp_id,
+    "TDID": operator.attrgetter("tdid"),
+    "UID2": operator.attrgetter("uid2"),
+    "EUID": operator.attrgetter("euid"),
+    "IDL": operator.attrgetter("ramp_id"),
     "IDFA": _idfa,
     "AAID": _aaid,
 }
@@ -195,12 +174,10 @@ def _td_text(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case str():
-            return value[:_MAX_TD] if value.strip() else None
+            return value.strip()[:_MAX_TD]
         case Decimal():
             return money_text(value)
-        case int() if value.bit_length() <= _MAX_INT_BITS:
+        case int() | float():
             return str(value)
-        case float() if math.isfinite(value):
-            return repr(value)
         case _:
             return None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from forwarder.cli.console import say
 from forwarder.event import MAX_BYTES
 from forwarder.problems import Problem, Problems
 
@@ -66,6 +67,8 @@ class Splitter:
 def opened(source: str) -> Iterator[BinaryIO]:
     """The file, or standard input for ``-``. Raises ``Problems``."""
     if source == "-":
+        if sys.stdin.isatty():
+            say("reading events from the terminal, one a line; Ctrl-D ends")
         yield sys.stdin.buffer
         return
     try:

@@ -91,7 +91,8 @@ def _read_file(file: Path) -> Document:
         if file.stat().st_size > _MAX_FILE:
             part.problems.append(Problem(str(file), "is larger than 16 MiB, so no settings file"))
             return part
-        node = yaml.compose(file.read_bytes().decode("utf-8-sig"), Loader=yaml.SafeLoader)
+        text = file.read_bytes().decode("utf-8-sig")
+        _Walk(part).top(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         part.problems.append(Problem(str(file), f"cannot be read: {error.strerror}"))
     except (UnicodeDecodeError, yaml.reader.ReaderError):
@@ -99,8 +100,8 @@ def _read_file(file: Path) -> Document:
         part.problems.append(Problem(str(file), "is not UTF-8 text", fix))
     except yaml.MarkedYAMLError as error:
         part.problems.append(_syntax(file, error))
-    else:
-        _Walk(part).top(node)
+    except RecursionError:
+        part.problems.append(Problem(str(file), "is nested far too deeply for settings"))
     return part
 
 

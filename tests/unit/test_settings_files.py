@@ -106,6 +106,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
                 "(defaults for all accounts of a destination go under destinations.<name>)"
             ),
         ),
+        ("[" * 5000, "settings.yaml: is nested far too deeply for settings"),
         ("kafka:\n  [a]: b", "settings.yaml:2 kafka: a key must be plain text (quote it)"),
     ],
 )

@@ -13,13 +13,15 @@ from forwarder.credentials import Credential
 from forwarder.destinations.contract import Account
 from forwarder.http.client import AiohttpClient
 from forwarder.http.port import HttpAnswer, HttpClient, HttpFailure
-from forwarder.kafka.port import Admin, Kafka, KafkaProblem
+from forwarder.kafka.port import Admin, Kafka, KafkaProblem, Unavailable
 from forwarder.kafka.topics import Difference
 from forwarder.problems import Problem, Problems
 from forwarder.settings import Settings, bind_accounts
 
 _OK: Final = range(200, 300)
 _REFUSED: Final = (401, 403)
+_TRIES: Final = 5
+_PAUSE: Final = 1.0
 
 
 class Findings(NamedTuple):
@@ -58,7 +60,7 @@ async def broker_findings(settings: Settings, kafka: Kafka | None = None) -> Fin
         await admin.start()
         found = await differences(admin, settings)
         for group in _groups(settings):
-            await admin.committed(group)
+            await _readable(admin, group)
     except KafkaProblem as problem:
         return Findings(failed=kafka_failure(problem, place).problems)
     except Problems as problems:
@@ -70,6 +72,18 @@ async def broker_findings(settings: Settings, kafka: Kafka | None = None) -> Fin
         drift=[_told(difference) for difference in found if not _is_orphan(difference)],
         warnings=[_told(difference) for difference in found if _is_orphan(difference)],
     )
+
+
+async def _readable(admin: Admin, group: str) -> None:
+    """A cluster that never had a group makes their coordinator when it is first asked for."""
+    for _ in range(_TRIES - 1):
+        try:
+            await admin.committed(group)
+        except Unavailable:
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
+    await admin.committed(group)
 
 
 def _groups(settings: Settings) -> list[str]:

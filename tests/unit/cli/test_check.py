@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from forwarder.cli import check_online, topics
 from forwarder.cli.rates import loads, rates
 from forwarder.kafka.memory import MemoryCluster
+from forwarder.kafka.memory_clients import MemoryAdmin
+from forwarder.kafka.port import Committed, TopicPartition, Unavailable
 from forwarder.settings import load
 from tests.unit.cli.conftest import SECRETS, SETTINGS, Run, Vendor
 
@@ -278,3 +281,30 @@ def test_a_topic_that_may_not_be_seen(
     ended = forwarder("check", "--online", f"--config={settings}")
     assert ended.code == 3
     assert ended.err.startswith("error: topic conversions: is missing, or hidden from this")
+
+
+@pytest.mark.parametrize(("failures", "code"), [(4, 0), (5, 1)])
+def test_a_coordinator_that_is_still_being_made_is_waited_for(
+    forwarder: Run,
+    settings: Path,
+    cluster: MemoryCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    code: int,
+) -> None:
+    forwarder("topics", "create", f"--config={settings}")
+    left = failures
+    committed = MemoryAdmin.committed
+
+    async def late(self: MemoryAdmin, group: str) -> Mapping[TopicPartition, Committed]:
+        nonlocal left
+        if left:
+            left -= 1
+            raise Unavailable("no coordinator yet")
+        return await committed(self, group)
+
+    monkeypatch.setattr(MemoryAdmin, "committed", late)
+    monkeypatch.setattr(check_online, "_PAUSE", 0.0)
+    ended = forwarder("check", "--online", f"--config={settings}")
+    assert ended.code == code
+    assert ("no coordinator yet" in ended.err) == (code == 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -109,14 +109,16 @@ def _hash(form: str | None) -> str | None:
     return hashed(form) if form else None
 
 
-def _hashes(forms: Iterable[str]) -> str | list[str] | None:
+def _hashes(forms: Sequence[str]) -> str | list[str] | None:
+    if len(forms) == 1:
+        return hashed(forms[0])
     digests = list(dict.fromkeys(map(hashed, forms)))
     return digests[0] if len(digests) == 1 else digests or None
 
 
 def _external_ids(user: User, defaults: Defaults) -> str | list[str] | None:
     ids: Sequence[str] = user.external_ids
-    return _hashes(map(str.lower, ids) if defaults.lower_external_id else ids)
+    return _hashes([id_.lower() for id_ in ids] if defaults.lower_external_id else ids)
 
 
 def _contact(user: User) -> Block:
@@ -263,12 +265,14 @@ def _custom(properties: Mapping[str, Scalar], names: Sequence[str]) -> Block:
     return {name: properties[name] for name in names if name in properties}
 
 
-def _money(event: ConversionEvent, defaults: Defaults) -> tuple[str, Decimal | None] | Rejected:
-    currency = event.currency or ""
-    if not currency or currency in CURRENCIES:
+def _money(
+    event: ConversionEvent, defaults: Defaults
+) -> tuple[str | None, Decimal | None] | Rejected:
+    currency = event.currency
+    if currency is None or currency in CURRENCIES:
         return currency, event.value
     if defaults.drop_unlisted_value:
-        return "", None
+        return None, None
     return Rejected("currency_unlisted", f"TikTok does not list {currency}")
 
 

@@ -11,17 +11,23 @@ from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings
 
 
-async def wanted_topics(admin: Admin, settings: Settings) -> list[TopicSpec]:
-    """Every topic of these settings, as it must be in this cluster. Raises ``KafkaProblem``."""
+def topic_specs(settings: Settings, events_bytes: int = topics.EVENT_BYTES) -> list[TopicSpec]:
+    """Every topic of these settings, as it must be."""
     kafka = settings.kafka
-    events = (await admin.describe([kafka.events_topic])).get(kafka.events_topic)
     return topics.plan(
         kafka.topic_prefix,
         {name: account.max_event_age for name, account in settings.accounts.items()},
         events_topic=kafka.events_topic,
-        events_bytes=topics.events_bytes(events),
+        events_bytes=events_bytes,
         settlements_topic=kafka.settlements_topic,
     )
+
+
+async def wanted_topics(admin: Admin, settings: Settings) -> list[TopicSpec]:
+    """The same, fitted to the events topic that this cluster has. Raises ``KafkaProblem``."""
+    name = settings.kafka.events_topic
+    events = (await admin.describe([name])).get(name)
+    return topic_specs(settings, topics.events_bytes(events))
 
 
 async def create_missing_topics(kafka: Kafka, settings: Settings) -> Mapping[str, int]:
@@ -32,6 +38,9 @@ async def create_missing_topics(kafka: Kafka, settings: Settings) -> Mapping[str
     admin = kafka.admin()
     try:
         await admin.start()
+        existing = await admin.topics()
+        if not topics.missing(topic_specs(settings), existing):
+            return existing  # with nothing to create no more rights are needed
         await topics.ensure(admin, await wanted_topics(admin, settings))
         return await admin.topics()
     finally:

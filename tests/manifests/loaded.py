@@ -22,7 +22,7 @@ from tests.manifests.pods import memory_limit
 
 MIB = 1 << 20
 OTHER_STOPS = 5.0  # HTTP client, probes' server, interpreter
-BASE_MEMORY = 96 * MIB  # a started process with nothing read: measured: 68 MiB
+BASE_MEMORY = 96 * MIB  # a process with nothing to do; measured: 68 MiB
 OBJECTS = 1.5  # a waiting record's share beside its bytes: objects, the parsed event in a batch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -131,6 +132,18 @@ def test_the_demo_reaches_nothing_outside(rendered: Rendered) -> None:
         for rule in policy["spec"].get("egress", ()):
             blocks = [peer["ipBlock"]["cidr"] for peer in rule.get("to", ()) if "ipBlock" in peer]
             assert blocks in ([], ["169.254.20.10/32"])
+
+
+def test_the_demo_brings_what_its_settings_lead_to(rendered: Rendered) -> None:
+    manifests = rendered("overlays/demo")
+    services = {
+        f"{service['metadata']['name']}:{port['port']}"
+        for service in of_kind(manifests, "Service")
+        for port in service["spec"]["ports"]
+    }
+    settings = load_files(of_kind(manifests, "ConfigMap")[0]["data"], {})
+    urls = {urlsplit(account.base_url).netloc for account in settings.accounts.values()}
+    assert {settings.kafka.bootstrap_servers} | urls == services
 
 
 def test_the_dashboard_is_shipped_where_grafana_looks(rendered: Rendered) -> None:

@@ -19,6 +19,7 @@ MAX_MESSAGE = 256
 MAX_WAIT = 3600.0
 """Seconds. The longest ``Retry-After`` that is believed: the longest window of any vendor."""
 _MAX_READ = 2048  # characters of a message that are looked at
+_WORD = "[A-Za-z0-9_+/=-]"
 
 
 def _unquoted(match: re.Match[str]) -> str:
@@ -33,12 +34,12 @@ _SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
         _unquoted,
     ),
     (re.compile(r"(https?://)(?:[^\s/?#]*@)?([^\s?#]*)[?#]\S*"), r"\1\2"),
-    (re.compile(r"\S*(?:@|%40)\S*"), "…"),
+    (re.compile(r"(?<!\S)\S*?(?:@|%40)\S*"), "…"),
     (re.compile(r"(?i)\b(bearer|token|key|secret|signature)(\s*[=:]\s*|\s+)(?=\S*\d)\S+"), r"\1 …"),
     (re.compile(r"(?i)(?<![0-9a-z:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![0-9a-z:])"), "…"),
     (re.compile(r"(?<![A-Za-z0-9_])\+?\(?\d(?:[\s().-]{0,2}\d){6,}"), "…"),
-    (re.compile(r"(?=[A-Za-z_-]*\d)[A-Za-z0-9_+/=-]{16,}"), "…"),
-    (re.compile(r"[A-Za-z0-9_+/=-]{40,}"), "…"),
+    (re.compile(rf"(?<!{_WORD})(?=[A-Za-z_+/=-]*[0-9]){_WORD}{{16,}}"), "…"),
+    (re.compile(rf"{_WORD}{{40,}}"), "…"),
 )
 
 

@@ -22,6 +22,7 @@ _TRANSIENT = frozenset({_PARTIAL, 40202, 40902, 40903, 40913, 60001}) | frozense
 _MISCONFIGURED = frozenset({40001, *range(40101, 40108), 40110, 40113, 40131})
 _REJECTED = range(40000, 50000)
 _MAX_LOOKED_AT = 1 << 16  # characters: more would name each of 1,000 events at length
+_CODE = re.compile(r"[0-9]{1,6}")
 _INDEX = re.compile(
     r"(?<![\w.\]])(?:batch|data|events?)\s{0,2}[.\[/]\s{0,2}(\d{1,4})(?!\d)", re.IGNORECASE
 )
@@ -32,13 +33,15 @@ def read(answer: HttpAnswer, count: int, now: float) -> Reading:
     """See ``Account.read``."""
     body = parsed(answer.body)
     if not isinstance(body, dict):
-        return _not_json(answer, now)
+        return _unsaid(by_status(answer, now))
     code = _code(body.get("code"))
     verdict = _verdict(code, answer.status)
     id_ = token(body.get("request_id"))
-    if verdict is None:
-        return by_status(answer, now, message=scrub(body.get("message")), id_=id_)
     message = body.get("message")
+    if verdict is None:
+        said = "" if code in (None, _DELIVERED) else str(code)
+        reading = by_status(answer, now, code=said, message=scrub(message), id_=id_)
+        return reading if code is None else _unsaid(reading)
     return Reading(
         verdict,
         code=str(code),
@@ -49,18 +52,17 @@ def read(answer: HttpAnswer, count: int, now: float) -> Reading:
     )
 
 
-def _not_json(answer: HttpAnswer, now: float) -> Reading:
-    """A gateway speaks: what it refuses says nothing about the events."""
-    reading = by_status(answer, now)
+def _unsaid(reading: Reading) -> Reading:
+    """The status alone, from a gateway or beside a code that nobody knows, refuses no event."""
     if reading.verdict is Verdict.REJECTED and not reading.split:
         return replace(reading, verdict=Verdict.TRANSIENT)
     return reading
 
 
 def _code(value: object) -> int | None:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return int(value) if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
 def _verdict(code: int | None, status: int) -> Verdict | None:

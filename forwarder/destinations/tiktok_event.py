@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from forwarder.normal import geo, hashed, is_digest, name, zip_code
 
 Block = dict[str, object]
 
+_BCP47 = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 MAPPED_PROPERTIES = frozenset(
     {
         "content_ids",
@@ -126,11 +128,11 @@ def _contact(user: User) -> Block:
 
 
 def _browser(user: User) -> Block:
-    locale = user.locale
+    locale = user.locale.replace("_", "-") if user.locale else ""
     return {
         "ip": user.ip,
         "user_agent": user.user_agent,
-        "locale": locale.replace("_", "-") if locale else None,
+        "locale": locale if _BCP47.fullmatch(locale) else None,
     }
 
 

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from forwarder.consent import ConsentPolicy
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped, Verdict
+from forwarder.destinations.tiktok import TikTokSettings
+from forwarder.destinations.tradedesk import TradeDeskSettings
 from forwarder.event import AdvertiserDefaults, ConversionEvent, decode
 from forwarder.http.port import HttpAnswer
 from forwarder.names import STANDARD
+from forwarder.sandbox.tiktok_rules import EVENT
+from forwarder.sandbox.tradedesk_rules import event_problems
 from tests.unit.destinations.build import CREDENTIAL, NOW, Tree, account, load
 
 JUNK = st.one_of(
@@ -153,10 +157,15 @@ def test_every_event_is_made_skipped_or_rejected(event: ConversionEvent) -> None
 
 
 def sendable(bound: Account, item: Item) -> None:
-    """Nothing in it is empty, and the body is the JSON of what it says."""
+    """Nothing in it is empty, the simulator takes it, and the body is the JSON of what it says."""
     for leaf in leaves(orjson.loads(item.json)):
         assert leaf is not None
         assert leaf not in ("", [], {})
+    match bound.settings:
+        case TikTokSettings(event_source=source):
+            assert list(EVENT[source](orjson.loads(item.json))) == []
+        case TradeDeskSettings():
+            assert list(event_problems(orjson.loads(item.json))) == []
     body = bound.request([item], CREDENTIAL).body
     assert orjson.dumps(orjson.loads(body)) == body
 

@@ -30,6 +30,7 @@ from forwarder.destinations.event_names import EventNames
 from forwarder.destinations.settings import (
     AccountSettings,
     BaseUrl,
+    BatchSettings,
     BudgetSettings,
     Sources,
     Text,
@@ -60,6 +61,15 @@ def _path(path: str) -> str:
     raise ValueError("must be the path of a URL; write it as /api/conversion")
 
 
+class ThradBatch(BatchSettings):
+    @field_validator("events")
+    @classmethod
+    def _one(cls, events: int) -> int:
+        if events > 1:
+            raise ValueError("thrad takes one event a request; remove it, or write 1")
+        return events
+
+
 class ThradSettings(AccountSettings):
     """One key for conversions."""
 
@@ -70,6 +80,7 @@ class ThradSettings(AccountSettings):
         default=(BudgetSettings(requests=1000, per=3600.0),), min_length=1
     )
     concurrency: int = Field(default=2, gt=0)
+    batch: ThradBatch = ThradBatch()
     max_event_age: Duration = Field(default=28 * _DAY, gt=0)
     base_url: BaseUrl = _BASE_URL
     path: Annotated[str, AfterValidator(_path)] = "/api/conversion"

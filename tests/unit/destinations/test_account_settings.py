@@ -157,6 +157,7 @@ def test_all_secrets() -> None:
         ("tradedesk", {"sources": []}, "sources", "at least 1"),
         ("tradedesk", {"batch": {"bytes": "100MiB"}}, "batch.bytes", "28600000"),
         ("thrad", {"api_key": None}, "api_key", "required"),
+        ("thrad", {"batch": {"events": 2}}, "batch.events", "one event a request"),
         ("thrad", {"path": "api/conversion"}, "path", "/api/conversion"),
         ("thrad", {"default_value": {"lead_created": -1}}, "default_value.lead_created", "0"),
         (

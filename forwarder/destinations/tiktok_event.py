@@ -11,7 +11,7 @@ from decimal import Decimal
 from forwarder.destinations.contract import Rejected
 from forwarder.destinations.tiktok_names import CURRENCIES
 from forwarder.destinations.values import filled, host, number, query_value, whole
-from forwarder.event import Attribution, ConversionEvent, Item, Scalar, User
+from forwarder.event import Attribution, ConversionEvent, Item, User
 from forwarder.normal import geo, hashed, is_digest, name, zip_code
 
 Block = dict[str, object]
@@ -261,9 +261,10 @@ def _contents(items: Sequence[Item], defaults: Defaults) -> Block:
     }
 
 
-def _custom(properties: Mapping[str, Scalar], names: Sequence[str]) -> Block:
-    if not names or not properties:
-        return {}
+def _custom(event: ConversionEvent, names: Sequence[str]) -> Block:
+    if not names:
+        return {}  # and the event need not read them
+    properties = event.properties
     return {name: properties[name] for name in names if name in properties}
 
 
@@ -303,7 +304,7 @@ def data(
         "order_id": event.order_id,
         "shop_id": event.shop_id or defaults.shop_id,
         "customer_type": event.customer_type if with_person else None,
-        **_custom(event.properties, defaults.pass_properties),
+        **_custom(event, defaults.pass_properties),
     }
     item: Block = {
         "event": name_,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from forwarder.destinations.contract import Account, Skipped
-from forwarder.event import ConversionEvent, InvalidEvent
+from forwarder.event import ConversionEvent, InvalidEvent, peek
 from forwarder.kafka.port import Outgoing, Record
 from forwarder.kafka.records import (
     MalformedHeaders,
@@ -158,7 +158,7 @@ class Planner:
         plan: Plan,
         keep_value: bool = True,
     ) -> None:
-        described = None if event is None else describe(event)
+        described = describe_unread(record.value) if event is None else describe(event)
         plan.records[record.topic, trouble.reason] += 1
         if progress.account is None:
             plan.whole_dead[trouble.reason] += 1
@@ -184,3 +184,8 @@ def describe(event: ConversionEvent) -> dict[str, str]:
         advertiser=event.advertiser,
         order_id=event.order_id,
     )
+
+
+def describe_unread(value: bytes | None) -> dict[str, str]:
+    """The same of a record that is no valid event: what can be read of it all the same."""
+    return event_headers(**peek(value)._asdict())

@@ -5,7 +5,7 @@ form is dropped, noted in ``dropped``, and the event goes on. Attributes hold no
 section 1), or ``None`` or empty.
 """
 
-from forwarder.event.blocks import App, Attribution, Consent, Item, Lead, Page, Scalar, User
+from forwarder.event.blocks import App, Attribution, Consent, Item, Lead, Page, User
 from forwarder.event.conversion import (
     ActionSource,
     AdvertiserDefaults,
@@ -19,6 +19,7 @@ from forwarder.event.decoding import (
     decode,
     decode_checked,
 )
+from forwarder.event.forms import Scalar
 
 __all__ = [
     "MAX_BYTES",

@@ -1,0 +1,52 @@
+"""What can be told of a record that is no valid event: enough to find it again."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import orjson
+
+from forwarder.event.decoding import EARLIEST, MAX_BYTES, MAX_ID, MAX_NAME
+from forwarder.event.reading import text
+from forwarder.normal import identifier, time
+
+_CONFLUENT_PREFIX: Final = 5
+_LATEST: Final = 253_402_300_800.0
+"""The year 10000, from which on a time cannot be written."""
+
+
+class Peeked(NamedTuple):
+    """The fields that could be read, each in its normal form. ``event_time``: epoch seconds."""
+
+    event_id: str | None = None
+    event_name: str | None = None
+    event_time: float | None = None
+    advertiser: str | None = None
+    order_id: str | None = None
+
+
+NOTHING: Final = Peeked()
+
+
+def peek(value: bytes | None) -> Peeked:
+    """Never raises. Rules that tie fields together are not looked at."""
+    if not value or len(value) > MAX_BYTES:
+        return NOTHING
+    try:
+        body = orjson.loads(memoryview(value)[_CONFLUENT_PREFIX:] if value[0] == 0 else value)
+    except orjson.JSONDecodeError:
+        return NOTHING
+    if not isinstance(body, dict):
+        return NOTHING
+    at = time(body.get("event_time"))
+    return Peeked(
+        event_id=_within(identifier(body.get("event_id")), MAX_ID),
+        event_name=_within(text(body.get("event_name")), MAX_NAME),
+        event_time=at if at is not None and EARLIEST <= at < _LATEST else None,
+        advertiser=_within(identifier(body.get("advertiser")), MAX_ID),
+        order_id=identifier(body.get("order_id")),
+    )
+
+
+def _within(found: str | None, longest: int) -> str | None:
+    return found if found is not None and len(found) <= longest else None

@@ -80,12 +80,12 @@ class Board:
         """Why this replica does not work now."""
         if self.draining:
             return "draining"
-        members: Sequence[Router | Sender] = (
-            [self.router, *self.senders] if self.router else self.senders
-        )
-        if not all(member.joined for member in members):
-            return "not yet in its groups"
-        return None
+        members: list[Router | Sender] = [*self.senders]
+        if self.router is not None:
+            members.append(self.router)
+        if members and all(member.joined for member in members):
+            return None
+        return "not yet in its groups"
 
     # -- status ---------------------------------------------------------------------------------
     def status(self) -> Status:

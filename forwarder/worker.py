@@ -29,6 +29,7 @@ from forwarder.ops.logs import Log
 from forwarder.ops.metrics import Metrics
 from forwarder.ops.report import Report
 from forwarder.ops.server import OpsServer
+from forwarder.ops.status import Status
 from forwarder.plan import Planner
 from forwarder.router import Router, RouterTopics
 from forwarder.routing import Routing
@@ -105,6 +106,22 @@ class Worker:
     def port(self) -> int:
         """The port of probes and page, once started."""
         return self._server.port
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def status(self) -> Status:
+        """How this replica stands, as on its page."""
+        return self._board.status()
+
+    def outcomes(self, account: str) -> Mapping[tuple[str, str], int]:
+        """Deliveries of ``account`` that ended here, by (outcome, reason)."""
+        return self._report.outcomes(account)
+
+    def records(self) -> Mapping[str, int]:
+        """Records of the events topic that were settled here, by outcome."""
+        return self._metrics.outcomes_of(self._settings.kafka.events_topic)
 
     def stop(self) -> None:
         """Drain, leave, end. May be called twice."""

@@ -16,7 +16,18 @@ from typing import Annotated, Final
 
 import typer
 
-from forwarder.cli import check, preview, publish, run, sandbox, schema, send, topics, validate
+from forwarder.cli import (
+    check,
+    demo,
+    preview,
+    publish,
+    run,
+    sandbox,
+    schema,
+    send,
+    topics,
+    validate,
+)
 from forwarder.cli.console import say, say_problems
 from forwarder.cli.failures import Failed, kafka_failure
 from forwarder.kafka.port import KafkaProblem
@@ -42,6 +53,7 @@ app.command("preview")(preview.preview)
 app.command("send")(send.send)
 app.command("publish")(publish.publish)
 app.command("sandbox")(sandbox.sandbox)
+app.command("demo")(demo.demo)
 
 
 def _version(wanted: bool) -> None:

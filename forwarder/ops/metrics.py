@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -228,6 +229,11 @@ class Metrics:
         the dead letter.
         """
         self._counts[catalogue.RECORDS].add((topic, outcome), n)
+
+    def outcomes_of(self, topic: str) -> Counter[str]:
+        """Records of ``topic`` that were settled, by outcome."""
+        values = self._counts[catalogue.RECORDS].values
+        return Counter({out: int(n) for (name, out), n in values.items() if name == topic})
 
     def rebalanced(self, role: str) -> None:
         self._counts[catalogue.REBALANCES].add((role,), 1)

@@ -115,6 +115,10 @@ class Report:
             self._dead.add(self._now(), account, reason, n)
 
     # -- for the page ---------------------------------------------------------------------------
+    def outcomes(self, account: str) -> Mapping[tuple[str, str], int]:
+        """Deliveries that ended, by (outcome, reason)."""
+        return self._metrics.account(account, self._destinations[account]).outcomes()
+
     def requests_per_minute(self, account: str) -> tuple[int, ...]:
         return self._requests[account].points(self._now())
 

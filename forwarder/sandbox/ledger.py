@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -58,6 +59,11 @@ class Book:
             self._dedup |= hashes
         return seen
 
+    @property
+    def unique(self) -> int:
+        """Distinct events taken."""
+        return len(self._event_ids)
+
     def report(self) -> dict[str, object]:
         limit = self.window.limit
         return {
@@ -65,7 +71,7 @@ class Book:
             "vendor_id": self.account.vendor_id,
             "requests": self.requests,
             "events": self.events,
-            "unique_event_ids": len(self._event_ids),
+            "unique_event_ids": self.unique,
             "duplicates": self.duplicates,
             "refusals": dict(self.refusals),
             "worst_window": {
@@ -77,6 +83,13 @@ class Book:
             "unverified": self.unverified,
             "violations": dict(self.violations),
         }
+
+
+class Totals(NamedTuple):
+    """Distinct events taken, and requests refused."""
+
+    unique: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,13 @@ class Ledger:
         for receipt in list(self._receipts):
             if destination in (None, receipt.destination):
                 yield from receipt.lines()
+
+    def totals(self) -> Mapping[str, Totals]:
+        """By account, under the name that the sandbox knows it by."""
+        return {
+            book.account.label: Totals(book.unique, sum(book.refusals.values()))
+            for book in self._books.values()
+        }
 
     def report(self) -> Mapping[str, object]:
         accounts: dict[str, object] = {}

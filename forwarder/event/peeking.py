@@ -6,11 +6,13 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from forwarder.event.decoding import EARLIEST, MAX_BYTES, MAX_ID, MAX_NAME
-from forwarder.event.reading import text
-from forwarder.normal import identifier, time
+from forwarder.normal import blank, identifier, time
 
 _CONFLUENT_PREFIX: Final = 5
+_LARGEST: Final = 1 << 20
+_LONGEST: Final = 128
+_EARLIEST: Final = 1_262_304_000.0
+"""2010-01-01T00:00:00Z."""
 _LATEST: Final = 253_402_300_800.0
 """The year 10000, from which on a time cannot be written."""
 
@@ -30,7 +32,7 @@ NOTHING: Final = Peeked()
 
 def peek(value: bytes | None) -> Peeked:
     """Never raises. Rules that tie fields together are not looked at."""
-    if not value or len(value) > MAX_BYTES:
+    if not value or len(value) > _LARGEST:
         return NOTHING
     try:
         body = orjson.loads(memoryview(value)[_CONFLUENT_PREFIX:] if value[0] == 0 else value)
@@ -40,13 +42,17 @@ def peek(value: bytes | None) -> Peeked:
         return NOTHING
     at = time(body.get("event_time"))
     return Peeked(
-        event_id=_within(identifier(body.get("event_id")), MAX_ID),
-        event_name=_within(text(body.get("event_name")), MAX_NAME),
-        event_time=at if at is not None and EARLIEST <= at < _LATEST else None,
-        advertiser=_within(identifier(body.get("advertiser")), MAX_ID),
+        event_id=_within(identifier(body.get("event_id"))),
+        event_name=_within(_text(body.get("event_name"))),
+        event_time=at if at is not None and _EARLIEST <= at < _LATEST else None,
+        advertiser=_within(identifier(body.get("advertiser"))),
         order_id=identifier(body.get("order_id")),
     )
 
 
-def _within(found: str | None, longest: int) -> str | None:
-    return found if found is not None and len(found) <= longest else None
+def _text(given: object) -> str | None:
+    return blank(given) if isinstance(given, str) else None
+
+
+def _within(found: str | None) -> str | None:
+    return found if found is not None and len(found) <= _LONGEST else None

@@ -141,7 +141,7 @@ def name(text: str) -> str | None:
     return text or None
 
 
-_MANY: Final = 10
+MANY: Final = 10
 _LOOKED_AT: Final = 100
 """A list of 100,000 numbers must not stop the loop."""
 
@@ -169,7 +169,7 @@ def many(value: object, form: Callable[[str], str | None], *, integers: bool = F
         elif text is not None and not (isinstance(text, str) and blank_id(text) is None):
             dropped = True
     kept = tuple(forms)
-    return Many(kept[:_MANY], dropped or len(kept) > _MANY)
+    return Many(kept[:MANY], dropped or len(kept) > MANY)
 
 
 # -- places ---------------------------------------------------------------------------------------
@@ -278,13 +278,13 @@ def guid(text: str) -> str | None:
 
 
 _ABSOLUTE: Final = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
-_LONGEST_URL: Final = 4096
+LONGEST_URL: Final = 4096
 
 
 def url(text: str) -> str | None:
     """Absolute http(s), at most 4,096 characters; query values with an ``@`` are redacted. [I]"""
     text = text.strip()
-    if len(text) > _LONGEST_URL or not _ABSOLUTE.match(text):
+    if len(text) > LONGEST_URL or not _ABSOLUTE.match(text):
         return None
     if "@" in text or "%40" in text:
         return _without_addresses(text)

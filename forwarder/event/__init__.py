@@ -20,6 +20,7 @@ from forwarder.event.decoding import (
     decode_checked,
 )
 from forwarder.event.forms import Scalar
+from forwarder.event.peeking import Peeked, peek
 
 __all__ = [
     "MAX_BYTES",
@@ -35,8 +36,10 @@ __all__ = [
     "Item",
     "Lead",
     "Page",
+    "Peeked",
     "Scalar",
     "User",
     "decode",
     "decode_checked",
+    "peek",
 ]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Final, Literal
 
+from pydantic import Field
+
+from forwarder.event import forms, required
 from forwarder.event.blocks import (
     NO_APP,
     NO_ATTRIBUTION,
@@ -17,20 +20,19 @@ from forwarder.event.blocks import (
     App,
     Attribution,
     Consent,
+    Id,
     Item,
     Lead,
     Page,
-    Scalar,
+    Text,
     User,
-    read_click_ids,
-    read_items,
-    read_properties,
 )
-from forwarder.event.reading import Block, Forms, lazy, one_of, says_nothing, text
-from forwarder.normal import identifier
+from forwarder.event.forms import Scalar
+from forwarder.event.lenient import EVENT, Block, Nested, Rows
 
 ActionSource = Literal["web", "app", "offline", "crm"]
 CustomerType = Literal["new", "returning"]
+MAX_ITEMS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,128 +43,81 @@ class AdvertiserDefaults:
     phone_region: str | None = None
 
 
-class Checked(NamedTuple):
-    """What makes an event one: its required fields and its money, read and found right."""
+class ConversionEvent(Block, title=EVENT):
+    """One conversion, in normal forms. Made by ``decode`` and ``decode_checked``, never changed.
 
-    schema_version: str
-    event_id: str
-    event_name: str
-    event_time: float
-    advertiser: str
-    value: Decimal | None
-    currency: str | None
-    defaults: AdvertiserDefaults
-
-
-class ConversionEvent(Block):
-    """One conversion, in normal forms. Made by ``decode`` and ``decode_checked``.
-
-    Required fields, money and single optional fields are read at once; the blocks when they are
-    first asked for, and in ``user`` the lists of e-mails, phones and external ids again only then.
-    Reading never raises: a field without a normal form is ``None`` or empty, and in ``dropped``.
+    All fields are read at once, but ``user.phones``, which is read on first access.
     """
 
-    PATH = ""
-    CHECKED = frozenset(Checked._fields) - {"defaults"}
-    FORMS: ClassVar[Forms] = {
-        "action_source": one_of("web", "app", "offline", "crm", case=str.lower),
-        "session_id": identifier,
-        "shop_id": identifier,
-        "order_id": identifier,
-        "search_term": text,
-        "description": text,
-        "customer_type": one_of("new", "returning", case=str.lower),
-    }
-    _BLOCKS: ClassVar = ("user", "page", "app", "lead", "attribution", "consent")
-    LAZY: ClassVar[Mapping[str, str]] = {
-        name: name for name in (*_BLOCKS, "destinations", "click_ids", "items", "properties")
-    }
-    action_source: ActionSource = "web"
-    session_id: str | None = None
-    shop_id: str | None = None
-    order_id: str | None = None
-    search_term: str | None = None
-    description: str | None = None
-    customer_type: CustomerType | None = None
+    schema_version: Annotated[str, required.VERSION] = Field(
+        default="1", description="Version of this schema."
+    )
+    event_id: Annotated[str, required.ID] = Field(
+        description="The key by which repeats of the event are known everywhere. The browser pixel "
+        "must send the same id for the same event.",
+        examples=["order-1001"],
+    )
+    event_name: Annotated[str, required.NAME] = Field(
+        description="A standard name such as `purchase`, or a custom one.", examples=["purchase"]
+    )
+    event_time: Annotated[float, required.TIME] = Field(
+        description="When it happened: RFC 3339 with an offset, or epoch seconds, milliseconds or "
+        "microseconds. Not before 2010, at most 10 minutes ahead.",
+        examples=["2026-03-14T15:09:26Z", 1773500966],
+    )
+    advertiser: Annotated[str, required.ID] = Field(
+        description="Whose conversion it is: decides which accounts get it.", examples=["acme"]
+    )
+    action_source: Annotated[ActionSource, forms.ACTION_SOURCE] = Field(
+        default="web", description="Where it happened."
+    )
+    destinations: Annotated[tuple[str, ...] | None, forms.DESTINATIONS] = Field(
+        default=None,
+        description="Kinds of ad platforms that may have the event. Absent: all; empty: none.",
+    )
+    user: Annotated[User, Nested(NO_USER)] = NO_USER
+    click_ids: Annotated[Mapping[str, str], forms.CLICK_IDS] = Field(
+        default_factory=dict,
+        description="Ids that ad platforms add to landing pages or keep in cookies, by name.",
+    )
+    session_id: Id = None
+    shop_id: Id = None
+    order_id: Id = Field(default=None, examples=["1001"])
+    search_term: Text = Field(default=None, description="What the user searched for.")
+    description: Text = None
+    customer_type: Annotated[CustomerType | None, forms.CUSTOMER_TYPE] = None
+    page: Annotated[Page, Nested(NO_PAGE)] = NO_PAGE
+    app: Annotated[App, Nested(NO_APP)] = NO_APP
+    lead: Annotated[Lead, Nested(NO_LEAD)] = NO_LEAD
+    attribution: Annotated[Attribution, Nested(NO_ATTRIBUTION)] = NO_ATTRIBUTION
+    value: Annotated[Decimal | None, required.VALUE] = Field(
+        default=None,
+        description="What the conversion is worth, in major units. Needs a currency, its own or "
+        "the advertiser's default.",
+        examples=["129.90"],
+    )
+    currency: Annotated[str | None, required.CURRENCY] = Field(
+        default=None, description="ISO 4217.", examples=["USD"]
+    )
+    items: Annotated[tuple[Item, ...], Rows(Item, MAX_ITEMS)] = ()
+    consent: Annotated[Consent, Nested(NO_CONSENT)] = NO_CONSENT
+    properties: Annotated[Mapping[str, Scalar], forms.PROPERTIES] = Field(
+        default_factory=dict,
+        description="Custom data: up to 50 strings, numbers and booleans.",
+    )
 
-    def __init__(self, body: Mapping[str, object], checked: Checked) -> None:
-        super().__init__(body, {})
-        self.schema_version = checked.schema_version
-        self.event_id = checked.event_id
-        self.event_name = checked.event_name  # as published, trimmed
-        self.event_time = checked.event_time  # epoch seconds
-        self.advertiser = checked.advertiser
-        self.value = checked.value  # money form
-        self.currency = checked.currency  # its own; with a value and none, the advertiser's
-        self.defaults = checked.defaults
-
-    @lazy
-    def destinations(self) -> tuple[str, ...] | None:
-        """Kinds of vendors, lower-case; ``None``: all. A single name is a list of one. Whatever
-        else is no list names nobody: a wish to narrow must never widen.
-        """
-        given = self._given.get("destinations")
-        if says_nothing(given):
-            return None
-        names = [given] if isinstance(given, str) else given
-        if not isinstance(names, list):
-            self._drop("destinations")
-            return ()
-        return tuple(one.strip().lower() if isinstance(one, str) else "" for one in names)
-
-    @lazy
-    def user(self) -> User:
-        given = self._given.get("user")
-        return NO_USER if given is None else User(given, self._dropped, self.defaults.phone_region)
-
-    @lazy
-    def click_ids(self) -> Mapping[str, str]:
-        """By name, as landing pages get them; those of no known vendor too."""
-        return read_click_ids(self._given.get("click_ids"), self._dropped)
-
-    @lazy
-    def page(self) -> Page:
-        given = self._given.get("page")
-        return NO_PAGE if given is None else Page(given, self._dropped)
-
-    @lazy
-    def app(self) -> App:
-        given = self._given.get("app")
-        return NO_APP if given is None else App(given, self._dropped)
-
-    @lazy
-    def lead(self) -> Lead:
-        given = self._given.get("lead")
-        return NO_LEAD if given is None else Lead(given, self._dropped)
-
-    @lazy
-    def attribution(self) -> Attribution:
-        given = self._given.get("attribution")
-        return NO_ATTRIBUTION if given is None else Attribution(given, self._dropped)
-
-    @lazy
-    def items(self) -> tuple[Item, ...]:
-        """The rows of the order, at most 500."""
-        return read_items(self._given.get("items"), self._dropped)
-
-    @lazy
-    def consent(self) -> Consent:
-        given = self._given.get("consent")
-        return NO_CONSENT if given is None else Consent(given, self._dropped)
-
-    @lazy
-    def properties(self) -> Mapping[str, Scalar]:
-        """Custom data, at most 50 scalars, unchanged."""
-        return read_properties(self._given.get("properties"), self._dropped)
+    defaults: ClassVar[AdvertiserDefaults] = AdvertiserDefaults()
+    """What its advertiser's events take where they say nothing; set by ``decode``."""
+    noted: ClassVar[Sequence[str]] = ()
+    """Paths noted while reading; set by ``decode``."""
 
     @property
     def dropped(self) -> Sequence[str]:
-        """Paths of the fields that were given and have no normal form, each once, rows of ``items``
-        and names in free-form objects not told apart. Reads what was not read yet.
+        """Paths of the fields that were given and have no normal form, each once; rows of ``items``
+        and names in free-form objects are not told apart.
         """
-        self.settle()
-        self.user.settle()
-        return tuple(self._dropped)
+        noted = [*self.noted, "user.phone"] if self.user.phone_dropped else self.noted
+        return tuple(dict.fromkeys(noted))
 
     def unknown_fields(self) -> Sequence[str]:
         """Paths of the fields that the schema does not know, each once."""
@@ -170,8 +125,11 @@ class ConversionEvent(Block):
 
     def _unknown(self) -> Iterator[str]:
         yield from self.unknown()
-        for name in self._BLOCKS:
-            if name in self._given:
-                yield from getattr(self, name).unknown()
+        for name in _BLOCKS:
+            block: Block = getattr(self, name)
+            yield from (f"{name}.{field}" for field in block.unknown())
         for item in self.items:
-            yield from item.unknown()
+            yield from (f"items.{field}" for field in item.unknown())
+
+
+_BLOCKS: Final = ("user", "page", "app", "lead", "attribution", "consent")

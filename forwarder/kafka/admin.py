@@ -11,8 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
+from forwarder.kafka import inside
 from forwarder.kafka.connection import Connection, client_options, milliseconds
 from forwarder.kafka.errors import limited, translated
+from forwarder.kafka.metadata import started
 from forwarder.kafka.port import (
     Committed,
     KafkaProblem,
@@ -50,7 +52,7 @@ class AiokafkaAdmin:
     async def start(self) -> None:
         try:
             async with self._limited("connecting"):
-                await self._inner.start()
+                await started(self._inner.start(), inside.admin_client(self._inner))
         except BaseException:
             await self.stop()
             raise

@@ -39,7 +39,7 @@ class Connection:
 
     bootstrap_servers: str
     security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = "PLAIN"
+    sasl_mechanism: str | None = None
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     ssl_cafile: str | None = None
@@ -66,7 +66,7 @@ def client_options(connection: Connection, client_id: str) -> dict[str, Any]:
         "metadata_max_age_ms": 60_000,
         "retry_backoff_ms": 100,
         "security_protocol": connection.security_protocol,
-        "sasl_mechanism": connection.sasl_mechanism,
+        "sasl_mechanism": connection.sasl_mechanism or "PLAIN",
         "sasl_plain_username": connection.sasl_username,
         "sasl_plain_password": connection.sasl_password,
         "ssl_context": _tls(connection),

@@ -20,7 +20,7 @@ from forwarder.kafka.assignor import UnitAssignor
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.errors import limited
 from forwarder.kafka.membership import Membership
-from forwarder.kafka.metadata import require_topics
+from forwarder.kafka.metadata import require_topics, started
 from forwarder.kafka.port import Committed, Rebalance, Record, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class AiokafkaConsumer:
     async def start(self) -> None:
         try:
             async with limited("connecting", self._connection.request_timeout):
-                await self._inner.start()
+                await started(self._inner.start(), inside.client(self._inner))
             async with limited("looking for topics", self._connection.request_timeout):
                 await require_topics(inside.client(self._inner), self._topics)
             self._inner.subscribe(topics=list(self._topics), listener=_Listener(self._membership))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -64,6 +65,8 @@ def translated(error: Exception, doing: str) -> KafkaProblem:
     if isinstance(error, KafkaProblem):
         return error
     text = f"{doing}: {_reason(error)}"
+    if isinstance(error, ssl.SSLError):
+        return Refused(text)
     for kinds, problem in (
         (_STALE, Stale),
         (_TOO_LARGE, TooLarge),

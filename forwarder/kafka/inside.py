@@ -1,4 +1,4 @@
-"""What we need of aiokafka's consumer and it does not offer in public: all of it is here."""
+"""What we need of aiokafka and it does not offer in public: all of it is here."""
 # ruff: noqa: SLF001 - this is the one module that reaches inside; each line says what for
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import ProducerClosed
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:
     """Its connection pool and metadata."""
     return consumer._client
+
+
+def admin_client(admin: AIOKafkaAdminClient) -> Any:
+    return admin._client
 
 
 async def first_assignment(consumer: AIOKafkaConsumer) -> None:
@@ -81,3 +87,20 @@ async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await producer.client.close()
+
+
+async def connect_once(client: Any) -> None:
+    """Connect to one bootstrap server as the client would, and hang up."""
+    host, port, _ = client.hosts[0]
+    connection = await create_conn(
+        host,
+        port,
+        client_id=client._client_id,
+        request_timeout_ms=client._request_timeout_ms,
+        ssl_context=client._ssl_context,
+        security_protocol=client._security_protocol,
+        sasl_mechanism=client._sasl_mechanism,
+        sasl_plain_username=client._sasl_plain_username,
+        sasl_plain_password=client._sasl_plain_password,
+    )
+    await connection.close()

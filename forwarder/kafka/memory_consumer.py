@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from forwarder.kafka.port import (
     KafkaProblem,
     Rebalance,
     Record,
+    Refused,
     TopicPartition,
     Unavailable,
 )
@@ -161,8 +163,9 @@ class MemoryConsumer(MemoryReader):
     async def _join(self) -> Joined:
         """Join until it works. Raises ``Refused``."""
         while True:
-            while self._idle():
+            if self._idle():
                 await asyncio.sleep(BACKOFF)
+                continue
             await self._link.through(GROUPS)
             try:
                 joined = await self._coordinator.join(self._member_id, self._joining())
@@ -194,8 +197,9 @@ class MemoryConsumer(MemoryReader):
         self._positions = {}
         self._paused = set()
         await self._membership.ended(joined.partitions)
-        for at in self._assigned:  # at once: a member that is cut off later knows where to read
-            self._position(at)
+        with contextlib.suppress(Refused):
+            for at in self._assigned:  # at once: who is cut off later knows where to read
+                self._position(at)
         self._world.network.changed()
 
     async def _beat(self) -> None:

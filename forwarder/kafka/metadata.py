@@ -1,16 +1,32 @@
-"""Which topics there are, asked in a way that creates none."""
+"""Connecting, and which topics there are: asked in a way that creates none."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import Any, Final
 
+from aiokafka.errors import KafkaConnectionError
+
+from forwarder.kafka import inside
 from forwarder.kafka.port import Refused, Unavailable
 
 # A topic that was just created is not known to every broker at once.
 PATIENCE: Final = 3.0
 PAUSE: Final = 0.25
+
+
+async def started(starting: Awaitable[None], client: Any) -> None:
+    """Await the start of an aiokafka client.
+
+    It calls every failure to connect the same; this raises what a connection raises, so that a
+    wrong password is not taken for a broker that is down.
+    """
+    try:
+        await starting
+    except KafkaConnectionError:
+        await inside.connect_once(client)
+        raise
 
 
 async def require_topics(client: Any, topics: Collection[str]) -> None:
@@ -27,20 +43,13 @@ async def require_topics(client: Any, topics: Collection[str]) -> None:
         if not await client.force_metadata_update():
             raise Unavailable("no broker answers a request for metadata")
         missing = _unknown(client, topics)
+        if hidden := sorted(missing & client.cluster.unauthorized_topics):
+            raise Refused(f"not authorised to see topics: {', '.join(hidden)}")
         if missing and loop.time() > deadline:
-            hidden = sorted(missing & client.cluster.unauthorized_topics)
-            raise Refused(_unauthorised(hidden) if hidden else _missing(sorted(missing)))
+            raise Refused(f"missing topics: {', '.join(sorted(missing))}")
         if missing:
             await asyncio.sleep(PAUSE)
 
 
 def _unknown(client: Any, topics: Collection[str]) -> set[str]:
     return {topic for topic in topics if not client.cluster.partitions_for_topic(topic)}
-
-
-def _missing(topics: list[str]) -> str:
-    return f"missing topics: {', '.join(topics)}"
-
-
-def _unauthorised(topics: list[str]) -> str:
-    return f"not authorised to see topics: {', '.join(topics)}"

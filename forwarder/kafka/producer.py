@@ -26,7 +26,7 @@ from forwarder.kafka.connection import (
     milliseconds,
 )
 from forwarder.kafka.errors import limited, translated
-from forwarder.kafka.metadata import require_topics
+from forwarder.kafka.metadata import require_topics, started
 from forwarder.kafka.port import Broken, Outgoing, Refused, TooLarge, Unavailable
 
 # Below what a topic takes by default, so that only a single record can be too large for it.
@@ -198,7 +198,7 @@ class AiokafkaProducer:
             )
         )
         try:
-            await line.inner.start()
+            await started(line.inner.start(), line.inner.client)
         except BaseException:
             await self._close(line)
             raise

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
 from forwarder.kafka import inside
 from forwarder.kafka.connection import Connection, client_options, milliseconds, pace
 from forwarder.kafka.errors import limited, translated
-from forwarder.kafka.metadata import require_topics
+from forwarder.kafka.metadata import require_topics, started
 from forwarder.kafka.port import Committed, Record, Stale, TopicPartition
 
 # getmany() without partitions reads all of them, so "none" is spelled as one that never exists.
@@ -25,13 +25,15 @@ class AiokafkaReader:
     def __init__(self, connection: Connection, group: str | None, client_id: str) -> None:
         self._connection = connection
         self._inner = make_consumer(connection, group, client_id, topics=1)
-        self._known: frozenset[str] = frozenset()
+        self._wanted: tuple[TopicPartition, ...] = ()
+        self._seeks: dict[TopicPartition, int] = {}
+        self._applied = True
         self._stopped = False
 
     async def start(self) -> None:
         try:
             async with limited("connecting", self._connection.request_timeout):
-                await self._inner.start()
+                await started(self._inner.start(), inside.client(self._inner))
         except BaseException:
             await self.stop()
             raise
@@ -42,22 +44,28 @@ class AiokafkaReader:
             await close(self._inner, self._connection.stop_timeout)
 
     def assign(self, partitions: Collection[TopicPartition]) -> None:
-        self._inner.assign([foreign(partition) for partition in partitions])
+        self._wanted = tuple(partitions)
+        self._seeks = {}
+        self._applied = False
 
     async def poll(
         self, partitions: Collection[TopicPartition] | None, max_records: int, timeout: float
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        topics = frozenset(partition.topic for partition in self._inner.assignment())
-        if topics != self._known:
-            await self._require(topics)
-            self._known = topics
+        await self._apply()
         return await fetch(self._inner, partitions, max_records, timeout)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        seek(self._inner, partition, offset)
+        if self._applied:
+            seek(self._inner, partition, offset)
+        elif partition in self._wanted:
+            self._seeks[partition] = offset
+        else:
+            raise Stale(f"{partition.topic}/{partition.partition} is not assigned")
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
-        await commit(self._inner, offsets, self._connection.commit_timeout)
+        if offsets:
+            await self._apply()
+            await commit(self._inner, offsets, self._connection.commit_timeout)
 
     async def committed(
         self, partitions: Collection[TopicPartition]
@@ -75,6 +83,18 @@ class AiokafkaReader:
     ) -> Mapping[TopicPartition, int | None]:
         await self._require({partition.topic for partition in times})
         return await offsets_at(self._inner, times, self._connection.request_timeout)
+
+    async def _apply(self) -> None:
+        """Assign what was asked for. aiokafka asks for a missing topic again and again, without
+        a pause, so it gets to know only topics that exist.
+        """
+        if self._applied:
+            return
+        await self._require({partition.topic for partition in self._wanted})
+        self._inner.assign([foreign(partition) for partition in self._wanted])
+        self._applied = True
+        for partition, offset in self._seeks.items():
+            seek(self._inner, partition, offset)
 
     async def _require(self, topics: Collection[str]) -> None:
         async with limited("looking for topics", self._connection.request_timeout):

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -31,13 +32,16 @@ NOTHING = (
     "No Kafka for the tests: install Java 17 and Maven (the broker is then fetched and started), "
     "or docker, or set KAFKA_BOOTSTRAP to a broker that the tests may fill."
 )
-# Runs a command, passes on signals that are named on its input, and kills it when the input ends:
-# so a broker never outlives the tests, however they end.
+# Runs a command, writes down its process id, and kills it when the input ends: so a broker never
+# outlives the tests, however they end.
 KEEPER = """
 exec 3<&0
+place=$1
+shift
 "$@" </dev/null 3<&- &
 child=$!
-( while read -r signal <&3; do kill -"$signal" $child; done; kill -KILL $child ) 2>/dev/null &
+echo $child >"$place"
+( cat <&3 >/dev/null; kill -KILL $child ) 2>/dev/null &
 keeper=$!
 wait $child
 code=$?
@@ -80,6 +84,7 @@ class Broker:
         self._format_arguments = format_arguments
         self._heap = heap
         self.log = log or ARTIFACTS / f"broker-{self.port}.log"
+        self._container: str | None = None
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -99,7 +104,7 @@ class Broker:
         with self.log.open("a") as log:
             seen = self.log.stat().st_size
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", KEEPER, "keeper", *command],
+                ["/bin/sh", "-c", KEEPER, "keeper", str(self._pid_file), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -111,7 +116,7 @@ class Broker:
 
     def stop(self, *, within: float = 15.0) -> None:
         """End in good order; data stay."""
-        self._signal("TERM")
+        self._signal(signal.SIGTERM)
         try:
             self._ended(within)
         except subprocess.TimeoutExpired:
@@ -119,7 +124,7 @@ class Broker:
 
     def kill(self) -> None:
         """End at once, as a crash would."""
-        self._signal("KILL")
+        self._signal(signal.SIGKILL)
         self._ended(10)
 
     def restart(self) -> None:
@@ -128,10 +133,10 @@ class Broker:
 
     def freeze(self) -> None:
         """Connections stay open, nothing answers."""
-        self._signal("STOP")
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._signal("CONT")
+        self._signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Kill, and forget the data if the directory was made here."""
@@ -168,7 +173,9 @@ class Broker:
 
     def _docker(self, config: Path) -> list[str]:
         mounts = ["-v", f"{config.parent}:/mnt/shared/config", "-v", f"{self._data}:{self._data}"]
-        limits = ["--network", "host", "--user", f"{os.getuid()}:{os.getgid()}"]
+        self._container = f"kafka-for-tests-{self.port}"
+        limits = ["--name", self._container, "--network", "host"]
+        limits += ["--user", f"{os.getuid()}:{os.getgid()}"]
         return ["docker", "run", "--rm", *limits, "-e", f"CLUSTER_ID={CLUSTER}", *mounts, IMAGE]
 
     @property
@@ -233,22 +240,23 @@ class Broker:
         self.close()
         raise NoBroker(f"the broker did not start; end of {self.log}:\n{_tail(self.log)}")
 
-    def _signal(self, name: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            pipe = self._input()
-            pipe.write(f"{name}\n")
-            pipe.flush()
+    @property
+    def _pid_file(self) -> Path:
+        return self._directory / "pid"
 
-    def _input(self) -> IO[str]:
-        if self._process is None or self._process.stdin is None:
-            raise NoBroker("the broker was not started")
-        return self._process.stdin
+    def _signal(self, number: signal.Signals) -> None:
+        if self._container is not None:
+            command = ["docker", "kill", "--signal", number.name, self._container]
+            subprocess.run(command, capture_output=True, check=False)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(self._pid_file.read_text()), number)
 
     def _ended(self, within: float) -> None:
         assert self._process is not None
+        assert self._process.stdin is not None
         self._process.wait(within)
-        with contextlib.suppress(BrokenPipeError):
-            self._input().close()
+        self._process.stdin.close()
 
 
 def jars() -> Path:

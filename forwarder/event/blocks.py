@@ -158,8 +158,9 @@ class Item(Block, title="items"):
 
 
 class Consent(Block, title="consent"):
-    """What the user agreed to: ``True`` granted, ``False`` denied, ``None`` unsaid."""
+    """What the user agreed to."""
 
+    # True: granted; False: denied; None: nobody said.
     ad_storage: Granted = Field(default=None, description="Denied: the event goes nowhere.")
     ad_user_data: Granted = Field(default=None, description="Denied: the event goes nowhere.")
     ad_personalization: Granted = Field(

@@ -4,11 +4,9 @@ can see: nothing is sent twice at once or after its end, nothing is lost, nothin
 
 from __future__ import annotations
 
-from collections import Counter
-
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.lane.lane import Attempt, Lane, Write, WriteKind
@@ -36,7 +34,6 @@ ANSWERS = st.sampled_from(
         answer("delivered", code="0", named=dict.fromkeys(range(9), "Bad")),
     ]
 )
-ACCOUNT = {"events": 8, "size": 400, "linger": 0.2, "concurrency": 4, "max_age": 86_400.0}
 
 
 def make(offset: int, kind: str, at: float) -> FakeRecord:
@@ -57,18 +54,23 @@ class LaneMachine(RuleBasedStateMachine):
         self.offset = 10
         self.log: dict[int, FakeRecord] = {}
         self.committed = 10
-        self.ended: Counter[int] = Counter()
+        self.events = 8
+        self.alerts: list[str] = []
+        self.begin("")
+
+    @initialize(events=st.sampled_from([1, 2, 8]))
+    def the_account_is_set_up(self, events: int) -> None:
+        self.events = events
         self.begin("")
 
     def begin(self, metadata: str) -> None:
         """A lane of a new owner, which reads again what is not committed."""
-        account = fakes.account(**ACCOUNT)  # type: ignore[arg-type]
+        account = fakes.account(events=self.events, size=400, concurrency=4, max_age=86_400.0)
         self.lane: Lane = fakes.lane(account, now=self.now, metadata=metadata)
         self.flying: list[Attempt] = []
         self.busy: set[int] = set()
         self.writing: list[Write] = []
         self.finished: set[int] = set()
-        self.counted: Counter[str] = Counter()
         self.read: list[int] = []
         self._read([o for o in self.log if o >= self.committed])
 
@@ -89,11 +91,12 @@ class LaneMachine(RuleBasedStateMachine):
             assert write.tier in (0, 1, 2)
             self.writing.append(write)
         tally = self.lane.take_tally()
-        for (outcome, _), number in tally.outcomes.items():
-            self.counted[outcome] += number
         for settled in tally.settled:
             assert settled.delivery.offset not in self.busy
             self.finished.add(settled.delivery.offset)
+        self.alerts += [a.action for a in tally.alerts if a.action != "throttled"]
+        turns = ["breaker_opened", "breaker_closed"] * len(self.alerts)
+        assert self.alerts == turns[: len(self.alerts)], "one alert for each opening"
         assert sum(n for (o, _), n in tally.outcomes.items()) == len(tally.settled)
         return writes
 
@@ -122,10 +125,17 @@ class LaneMachine(RuleBasedStateMachine):
                 return
             self._sent(attempt)
 
+    @rule(most=st.integers(1, 4))
+    def wait_and_send(self, most: int) -> None:
+        at = self.lane.wake_at(self.now)
+        if at < float("inf"):
+            self.now = max(self.now, at)
+            self.send(most)
+
     def _sent(self, attempt: Attempt) -> None:
         offsets = [d.offset for d in attempt.deliveries]
         assert offsets == sorted(set(offsets))
-        assert len(offsets) <= 8
+        assert len(offsets) <= self.events
         assert not set(offsets) & self.finished, "sent after its end"
         assert not set(offsets) & self.busy, "sent twice at once"
         assert not set(offsets) & {w.delivery.offset for w in self.writing}
@@ -147,6 +157,15 @@ class LaneMachine(RuleBasedStateMachine):
         single = before.reason.startswith("rejected") and self.now - (before.since or 0) >= 3599
         if before.breaker != "closed" and after.breaker != "closed" and not single:
             assert new == [], "written while the breaker is open"
+
+    @precondition(lambda self: self.flying)
+    @rule(what=st.sampled_from([fakes.MISCONFIGURED, fakes.REJECTED, fakes.TRANSIENT]))
+    def all_fail_alike(self, what: HttpAnswer) -> None:
+        while self.flying:
+            attempt = self.flying.pop(0)
+            self.busy -= {d.offset for d in attempt.deliveries}
+            self.lane.answered(attempt, what, self.now)
+            self.look()
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data())

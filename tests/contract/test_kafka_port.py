@@ -478,7 +478,7 @@ class TestRebalance:
             async def drain() -> None:
                 events.append("drain")
                 await asyncio.sleep(0.5)
-                await one.commit({at: Committed(3, "drained") for at in both})
+                await one.commit({at: Committed(3, "drained") for at in one.assignment()})
                 events.append("drained")
 
             first.on_revoked = drain
@@ -488,8 +488,8 @@ class TestRebalance:
 
             second.on_assigned = arrived
             async with member(kafka, unique, [unique], listener=second, client_id="two") as two:
-                await until(lambda: first.names == ["assigned", "revoked", "assigned"])
-                assert events == ["drain", "drained", "second assigned"]
+                await until(lambda: first.names[:3] == ["assigned", "revoked", "assigned"])
+                assert events[:3] == ["drain", "drained", "second assigned"]
                 assert len(one.assignment()) == len(two.assignment()) == 1
                 assert one.assignment() | two.assignment() == both
                 (at,) = two.assignment()
@@ -514,7 +514,7 @@ class TestRebalance:
             listener.on_revoked = poll
             async with member(kafka, topic, [topic], client_id="two"):
                 await until(lambda: listener.names[:2] == ["assigned", "revoked"])
-                await until(lambda: len(listener.told) == 3)
+                await until(lambda: len(listener.told) >= 3)
         assert polled[0] == 0
 
     async def test_who_was_put_out_is_told_that_all_is_lost_and_may_not_commit(
@@ -527,8 +527,8 @@ class TestRebalance:
             await cluster.put_out(topic, "one")
             with pytest.raises(Stale):
                 await consumer.commit({at: Committed(1)})
-            await until(lambda: len(listener.told) == 3, polling=[consumer])
-            assert listener.told == [("assigned", mine), ("lost", mine), ("assigned", mine)]
+            await until(lambda: len(listener.told) >= 3, polling=[consumer])
+            assert listener.told[:3] == [("assigned", mine), ("lost", mine), ("assigned", mine)]
             await consumer.commit({at: Committed(1)})
 
     async def test_heartbeats_notice_it_too(
@@ -547,7 +547,7 @@ class TestRebalance:
         async with member(kafka, topic, [topic], listener=listener, client_id="one") as one:
             one.pause([at])
             async with member(kafka, topic, [topic], client_id="two"):
-                await until(lambda: len(listener.told) == 3)
+                await until(lambda: len(listener.told) >= 3)
             await until(lambda: one.assignment() == {at}, polling=[one])
             await producer.write(topic, numbered(1))
             assert len(await read(one, 1)) == 1

@@ -320,7 +320,7 @@ class Lane:
         preparer = self._parts.preparer
         head = list(islice(self._parts.window.unfinished(), EXPIRE_AT_ONCE))
         waiting = [d for d in head if d.state == WAITING]
-        return bool(waiting) and all(preparer.expired(d, now) for d in waiting)
+        return bool(head) and all(preparer.expired(d, now) for d in waiting)
 
     def _move_what_holds(self, now: float) -> None:
         """To a retry topic with what waits to be sent again while later ones finish."""

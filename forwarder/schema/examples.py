@@ -92,7 +92,7 @@ def _web(name: str) -> Json:
             "client_id": "1421577031.1763112584",
             "tdid": "8e1f2a34-5b6c-4d7e-8f90-a1b2c3d4e5f6",
         },
-        "click_ids": dict(click_ids.SAMPLES),
+        "click_ids": click_ids.ON_THE_WEB,
         "session_id": "1763112584",
         "page": {
             "url": f"https://shop.example/{page}",
@@ -114,7 +114,7 @@ def _app(_: str) -> Json:
             "idfa": "EA7583CD-A667-48BC-B806-42ECB2B48606",
             "idfv": "1F8E6B9C-2A4D-4E3F-9B7A-5C6D7E8F9A0B",
         },
-        "click_ids": {"thrad_click_id": click_ids.SAMPLES["thrad_click_id"]},
+        "click_ids": click_ids.IN_APPS,
         "session_id": "app-88213",
         "app": {"app_id": "id1234567890", "name": "Acme Shop", "version": "7.4.1"},
         "attribution": {

@@ -19,6 +19,7 @@ its offsets were lost, and sending it all again would count conversions twice.""
 REMEMBERED = 300.0
 """Seconds for which a lane knows origins, where the vendor does not drop repeats itself."""
 READ_BACK_BYTES = 64 << 20
+READ_SECONDS = 5.0
 
 StartFrom = Literal["earliest", "latest"] | float | None
 """``float``: epoch seconds."""
@@ -47,7 +48,11 @@ class Place:
 
 
 async def place(
-    consumer: Consumer, partition: TopicPartition, start_from: StartFrom, now: float
+    consumer: Consumer,
+    make_reader: Callable[[], Reader],
+    partition: TopicPartition,
+    start_from: StartFrom,
+    now: float,
 ) -> Place | None:
     """Where to start, or ``None`` for ``no_offset``: an operator must choose (``start_from``)."""
     committed = (await consumer.committed([partition]))[partition]
@@ -61,9 +66,23 @@ async def place(
         return Place(end if found is None else found, None)
     if start_from == "earliest" or first == end:
         return Place(first, None)
-    since = int((now - OLD_RECORD) * 1000)
-    young = (await consumer.offsets_at({partition: since}))[partition]
-    return Place(first, None) if young == first else None
+    oldest = await _first_record_at(make_reader, partition, first)
+    return None if oldest is not None and oldest < now - OLD_RECORD else Place(first, None)
+
+
+async def _first_record_at(
+    make_reader: Callable[[], Reader], partition: TopicPartition, first: int
+) -> float | None:
+    """Time of the first record, epoch seconds; ``None`` when it has just been deleted."""
+    reader = make_reader()
+    await reader.start()
+    try:
+        reader.assign([partition])
+        reader.seek(partition, first)
+        records = (await reader.poll([partition], 1, READ_SECONDS)).get(partition, ())
+        return records[0].timestamp / 1000 if records else None
+    finally:
+        await reader.stop()
 
 
 async def recent_origins(
@@ -131,7 +150,9 @@ class Opener:
     async def open(self, partition: TopicPartition) -> tuple[Lane, Place] | None:
         """The lane and where it starts; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
         now = self._now()
-        start = await place(self._consumer, partition, self._settings.start_from, now)
+        start = await place(
+            self._consumer, self._make_reader, partition, self._settings.start_from, now
+        )
         if start is None:
             return None
         account = self._accounts[self._settings.queues[partition.topic]]

@@ -91,6 +91,7 @@ class Sender:
         self._lease = Lease(self._consumer, settings.session_timeout, around.clock)
         self._drivers: dict[TopicPartition, Driver] = {}
         self._book = around.make_book()
+        self._starts: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, Committed] = {}
         self._paused: set[TopicPartition] = set()
         self._outbox = Outbox(
@@ -152,7 +153,7 @@ class Sender:
 
     async def behind(self) -> Mapping[TopicPartition, int]:
         """Records not yet finished, by queue. Raises ``KafkaProblem``."""
-        mine = {tp: place.offset for tp, place in self._committed.items()}
+        mine = self._starts | {tp: place.offset for tp, place in self._committed.items()}
         bounds = await self._consumer.bounds(list(mine)) if mine else {}
         return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
 
@@ -177,6 +178,7 @@ class Sender:
         self.view.joined = True
         self.view.partitions = len(partitions)
         self._committed.clear()
+        self._starts.clear()
         self._paused = set(partitions)
         self._consumer.pause(partitions)
         self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
@@ -221,6 +223,7 @@ class Sender:
         self._drivers.clear()
         self._outbox.clear()
         self._committed.clear()
+        self._starts.clear()
 
     async def _end_opening(self) -> None:
         if self._opening is not None:
@@ -254,7 +257,9 @@ class Sender:
 
     def _drive(self, partition: TopicPartition, lane: Lane, start: Place) -> None:
         account = lane.account
-        self._committed[partition] = start.committed or Committed(start.offset)
+        self._starts[partition] = start.offset
+        if start.committed is not None:
+            self._committed[partition] = start.committed
         self._drivers[partition] = Driver(
             account,
             partition,
@@ -337,20 +342,21 @@ class Sender:
     async def _commit(self, drivers: Sequence[Driver]) -> None:
         """Commit what changed; with nothing new one offset again when the lease is ageing.
 
+        A lane's start is committed too: a queue that is idle for long must not lose its place.
         Raises ``Stale``, ``Unavailable``.
         """
         due: dict[TopicPartition, Committed] = {}
         for driver in drivers:
             offset, metadata = driver.lane.commit_point()
-            known = self._committed.get(driver.partition)
-            offset = known.offset if offset is None and known is not None else offset
-            if offset is not None and (known is None or known != (offset, metadata)):
-                due[driver.partition] = Committed(offset, metadata)
+            start = self._starts.get(driver.partition, 0)
+            place = Committed(start if offset is None else offset, metadata)
+            if self._committed.get(driver.partition) != place:
+                due[driver.partition] = place
         if not due and self._lease.ageing:
             due = dict(list(self._committed.items())[:1])
         if due:
             await self._lease.commit(due)
-            self._committed |= due
+            self._committed |= {tp: place for tp, place in due.items() if tp in self._starts}
             self.view.committed_at = self._around.clock()
 
     def _tick(self, drivers: Sequence[Driver]) -> None:

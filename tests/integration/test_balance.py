@@ -1,4 +1,4 @@
-"""Promise 2 on a real Kafka: for every event and account exactly one outcome, and the sum is right."""
+"""Promise 2 on a real Kafka: one outcome for every event and account, and the sum is right."""
 
 from __future__ import annotations
 

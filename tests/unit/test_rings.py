@@ -24,6 +24,7 @@ PURE = (
     "units",
     "destinations/",
     "lane/",
+    "sources/",
     "kafka/port",
     "kafka/records",
     "http/port",
@@ -41,7 +42,7 @@ OUTSIDE_WORLD = {
 LOOP_TIME = {"lane/budget": {"asyncio"}}
 """A budget waits on aiolimiter, which keeps the loop's time: the one exception."""
 PURE_MAY_IMPORT = re.compile(
-    r"forwarder(\.(event|normal|consent|routing|names|plan|units|credentials|destinations|lane"
+    r"forwarder(\.(event|normal|consent|routing|names|plan|units|credentials|destinations|lane|sources"
     r"|money|currencies"
     r"|kafka\.(port|records)|http\.port)(\..*)?)?$"
 )

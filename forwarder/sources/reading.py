@@ -1,0 +1,101 @@
+"""From the bytes of a line or record in a tool's shape to native events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+from pydantic_core import from_json
+
+from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent
+from forwarder.kafka.port import Headers, Record
+from forwarder.sources.contract import Given, Native, Options, Source, Translation
+
+_RECORD: Final = "$"
+_CONFLUENT_PREFIX: Final = 5
+
+
+def translate(value: bytes | None, source: Source, options: Options) -> Translation:
+    """The events in ``value`` (plain or Confluent-framed JSON). Raises ``InvalidEvent``."""
+    if not value:
+        raise InvalidEvent("undecodable", [FieldError(_RECORD, "has no value")])
+    if len(value) > MAX_BYTES:
+        raise InvalidEvent("oversize", [FieldError(_RECORD, f"is larger than {MAX_BYTES} bytes")])
+    given = _json(value[_CONFLUENT_PREFIX:] if value[0] == 0 else value)
+    if not isinstance(given, Mapping):
+        raise InvalidEvent("invalid_event", [FieldError(_RECORD, "must be a JSON object")])
+    return source(given, options)
+
+
+def judged(native: Native, decode: Callable[[bytes], ConversionEvent]) -> ConversionEvent:
+    """The event, checked as every event is; errors name the fields as the user does.
+
+    Raises ``InvalidEvent``.
+    """
+    try:
+        return decode(native.json())
+    except InvalidEvent as invalid:
+        raise InvalidEvent(invalid.reason, native.renamed(invalid.errors)) from None
+
+
+def _json(value: bytes) -> Given | object:
+    """``NaN`` is read as well, so that the field gets the blame."""
+    try:
+        parsed: object = orjson.loads(value)
+    except orjson.JSONDecodeError as strict:
+        try:
+            parsed = from_json(value, allow_inf_nan=True)
+        except ValueError:
+            rule = f"must be JSON: line {strict.lineno} column {strict.colno} is not"
+            raise InvalidEvent("undecodable", [FieldError(_RECORD, rule)]) from None
+    return parsed
+
+
+# -- the events topic -----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class NativeRecord:
+    """A record of the events topic with the native event in place of what a tool wrote: what
+    queues and dead letters hold, so that everything behind the router sees one schema.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTranslator:
+    """Reads records of an events topic that holds what a tool writes."""
+
+    source: Source
+    options: Options
+
+    def native(self, record: Record) -> Native | None:
+        """The record's event; ``None``: a call that holds none. Raises ``InvalidEvent``, also for
+        several events in one record: they would share its origin, by which repeats are known.
+        """
+        options = replace(self.options, appended_at=record.timestamp / 1000)
+        events, _ = translate(record.value, self.source, options)
+        if len(events) > 1:
+            rule = f"holds {len(events)} events; on the topic each needs a record of its own"
+            raise InvalidEvent("invalid_event", [FieldError("events", rule)])
+        return events[0] if events else None
+
+
+def as_native(record: Record, native: Native) -> NativeRecord:
+    """``record`` with the native event as its value."""
+    return NativeRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        native.json(),
+        record.headers,
+    )

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
+from decimal import Decimal
+from typing import Literal
 
 import aiohttp
 import orjson
@@ -28,13 +30,27 @@ class User(BaseModel):
     email: str | None = None
     phone: str | None = None
     external_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    country: str | None = None
+    metro: str | None = None
     ip_address: str | None = None
     user_agent: str | None = None
-
-
-class ClickIds(BaseModel):
-    ttclid: str | None = None
-    ttp: str | None = None
+    locale: str | None = None
+    client_id: str | None = None
+    idfa: str | None = None
+    idfv: str | None = None
+    gaid: str | None = None
+    att_status: str | None = None
+    tdid: str | None = None
+    uid2: str | None = None
+    uid2_token: str | None = None
+    euid: str | None = None
+    euid_token: str | None = None
+    ramp_id: str | None = None
 
 
 class Page(BaseModel):
@@ -42,30 +58,80 @@ class Page(BaseModel):
     referrer: str | None = None
 
 
+class App(BaseModel):
+    app_id: str | None = None
+    name: str | None = None
+    version: str | None = None
+
+
+class Lead(BaseModel):
+    lead_id: str | None = None
+    lead_event_source: str | None = None
+
+
+class Attribution(BaseModel):
+    callback: str | None = None
+    campaign_id: str | None = None
+    ad_id: str | None = None
+    attribution_share: float | None = None
+
+
+class Consent(BaseModel):
+    ad_storage: Literal["granted", "denied"] | None = None
+    ad_user_data: Literal["granted", "denied"] | None = None
+    ad_personalization: Literal["granted", "denied"] | None = None
+    limited_data_use: bool | None = None
+    gdpr_applies: bool | None = None
+    tcf: str | None = None
+
+
 class Item(BaseModel):
     item_id: str | None = None
     item_name: str | None = None
+    item_brand: str | None = None
+    item_category: str | None = None
     price: float | None = None
     quantity: int | None = None
 
 
 class Event(BaseModel):
+    """The event, version 1, with plain types; what every event of the benchmark has is required.
+    No default is a model: pydantic would copy it for each event.
+    """
+
+    schema_version: str = "1"
     event_id: str
     event_name: str
     event_time: int
     advertiser: str
-    action_source: str = "web"
-    user: User = User()
-    click_ids: ClickIds = ClickIds()
-    page: Page = Page()
-    value: float | None = None
-    currency: str | None = None
+    action_source: Literal["web", "app", "offline", "crm"] = "web"
+    destinations: list[str] | None = None
+    user: User
+    click_ids: dict[str, str]
+    session_id: str | None = None
+    shop_id: str | None = None
     order_id: str | None = None
-    items: list[Item] = []
+    search_term: str | None = None
+    description: str | None = None
+    customer_type: Literal["new", "returning"] | None = None
+    page: Page
+    app: App | None = None
+    lead: Lead | None = None
+    attribution: Attribution | None = None
+    value: Decimal | None = None
+    currency: str | None = None
+    items: list[Item]
+    consent: Consent | None = None
+    properties: dict[str, str | int | float | bool] | None = None
 
 
 def sha256(text: str | None) -> str | None:
     return hashlib.sha256(text.strip().lower().encode()).hexdigest() if text else None
+
+
+def present(block: dict[str, object]) -> dict[str, object]:
+    """The vendor refuses nulls."""
+    return {key: value for key, value in block.items() if value is not None}
 
 
 def mapped(event: Event) -> bytes:
@@ -75,31 +141,50 @@ def mapped(event: Event) -> bytes:
             "event": "CompletePayment",
             "event_time": event.event_time,
             "event_id": event.event_id,
-            "user": {
-                "email": sha256(user.email),
-                "phone": sha256(user.phone),
-                "external_id": sha256(user.external_id),
-                "ttclid": event.click_ids.ttclid,
-                "ttp": event.click_ids.ttp,
-                "ip": user.ip_address,
-                "user_agent": user.user_agent,
-            },
-            "page": {"url": event.page.url, "referrer": event.page.referrer},
-            "properties": {
-                "value": event.value,
-                "currency": event.currency,
-                "order_id": event.order_id,
-                "content_type": "product",
-                "contents": [
-                    {
-                        "content_id": item.item_id,
-                        "content_name": item.item_name,
-                        "price": item.price,
-                        "quantity": item.quantity,
-                    }
-                    for item in event.items
-                ],
-            },
+            "user": present(
+                {
+                    "email": sha256(user.email),
+                    "phone": sha256(user.phone),
+                    "external_id": sha256(user.external_id),
+                    "ttclid": event.click_ids.get("ttclid"),
+                    "ttp": event.click_ids.get("ttp"),
+                    "ip": user.ip_address,
+                    "user_agent": user.user_agent,
+                    "locale": user.locale,
+                    "first_name": sha256(user.first_name),
+                    "last_name": sha256(user.last_name),
+                    "zip_code": sha256(user.zip),
+                    "city": user.city,
+                    "state": user.state,
+                    "country": user.country,
+                }
+            ),
+            "page": present({"url": event.page.url, "referrer": event.page.referrer}),
+            "properties": present(
+                {
+                    "value": None if event.value is None else float(event.value),
+                    "currency": event.currency,
+                    "order_id": event.order_id,
+                    "shop_id": event.shop_id,
+                    "search_string": event.search_term,
+                    "description": event.description,
+                    "content_type": "product",
+                    "contents": [row(item) for item in event.items],
+                }
+            ),
+        }
+    )
+
+
+def row(item: Item) -> dict[str, object]:
+    return present(
+        {
+            "content_id": item.item_id,
+            "content_name": item.item_name,
+            "content_category": item.item_category,
+            "brand": item.item_brand,
+            "price": item.price,
+            "quantity": item.quantity,
         }
     )
 

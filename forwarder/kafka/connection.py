@@ -33,6 +33,8 @@ class Connection:
     ``session_timeout``: a member is put out that long after its last sign of life.
     ``rebalance_timeout``: how long the group waits for the ``revoked`` of its members.
     ``write_timeout``, ``commit_timeout``: an acknowledgement that takes longer is ``Unavailable``.
+    A write waits longer than the client keeps a batch (``request_timeout``): given up earlier, the
+    batch could still be written after the caller has written it again.
     ``fetch_wait`` and ``fetch_min_bytes``: the broker answers a fetch when it has that much, or
     after that time. ``None``: by the number of topics (see ``pace``).
     """
@@ -48,7 +50,7 @@ class Connection:
     session_timeout: float = 15.0
     rebalance_timeout: float = 60.0
     request_timeout: float = 10.0
-    write_timeout: float = 5.0
+    write_timeout: float = 20.0
     commit_timeout: float = 5.0
     start_timeout: float = 75.0
     stop_timeout: float = 10.0

@@ -30,8 +30,9 @@ class User(Block, title="user"):
         description="E-mail address or its digest, one or a list of up to 10.",
         examples=["alice@example.com"],
     )
-    phone: Annotated[object, forms.PHONE] = Field(
+    phone_given: Annotated[object, forms.PHONE] = Field(
         default=None,
+        validation_alias="phone",
         description="Phone number or the digest of its E.164 form, one or a list of up to 10. "
         "Best in E.164; otherwise read as dialled in `country`, else in the advertiser's region.",
         examples=["+12133734253"],
@@ -94,14 +95,14 @@ class User(Block, title="user"):
     @property
     def phone_dropped(self) -> bool:
         """Whether something that was given as ``phone`` has no normal form."""
-        return self.phone is not None and self._phones.dropped
+        return self.phone_given is not None and self._phones.dropped
 
     @lazy
     def _phones(self) -> normal.Many:
-        if says_nothing(self.phone):
+        if says_nothing(self.phone_given):
             return normal.Many((), dropped=False)
         region = self.country or self.phone_region
-        return normal.many(self.phone, lambda number: normal.phone(number, region))
+        return normal.many(self.phone_given, lambda number: normal.phone(number, region))
 
 
 class Page(Block, title="page"):

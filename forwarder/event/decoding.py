@@ -87,7 +87,7 @@ def _event(
     kept["defaults"] = defaults
     if reading.dropped:
         kept["noted"] = reading.dropped
-    if event.user.phone is not None:
+    if event.user.phone_given is not None:
         event.user.__dict__["phone_region"] = defaults.phone_region
     if event.currency is None and event.value is not None:
         if defaults.currency is None:

@@ -34,16 +34,18 @@ def _broken(rule: str, kind: str = BROKEN) -> PydanticCustomError:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Marks a field whose rules must hold. ``exact``: what certainly keeps them; ``check`` judges
-    all else: it returns the normal form, or raises what ``_broken`` makes.
+    """Marks a field whose rules must hold. ``exact``: what certainly keeps them, if that can be
+    told without Python; ``check`` judges all else: it returns the normal form, or raises what
+    ``_broken`` makes.
     """
 
-    exact: CoreSchema
+    exact: CoreSchema | None
     check: Callable[[object, cs.ValidationInfo[Reading]], object]
     json: JsonSchemaValue
 
     def __get_pydantic_core_schema__(self, _: object, __: GetCoreSchemaHandler) -> CoreSchema:
-        return in_order(self.exact, cs.with_info_plain_validator_function(self.check))
+        check = cs.with_info_plain_validator_function(self.check)
+        return check if self.exact is None else in_order(self.exact, check)
 
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, __: GetJsonSchemaHandler
@@ -93,7 +95,7 @@ def _time(value: object, info: cs.ValidationInfo[Reading]) -> float:
 
 
 TIME: Final = Checked(
-    cs.none_schema(),
+    None,
     _time,
     {
         "anyOf": [

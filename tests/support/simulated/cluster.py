@@ -1,0 +1,206 @@
+"""The in-memory cluster, watched: what is written and committed goes into the ledger, where the
+promises about commits are checked at the moment they would be broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
+from typing import Any
+
+from forwarder.kafka.connection import Connection
+from forwarder.kafka.memory import MemoryCluster, MemoryKafka
+from forwarder.kafka.memory_clients import MemoryProducer
+from forwarder.kafka.memory_group import Group, Joining
+from forwarder.kafka.memory_log import Log
+from forwarder.kafka.port import (
+    Broken,
+    Committed,
+    KafkaProblem,
+    Outgoing,
+    Producer,
+    TopicPartition,
+)
+from tests.support.simulated.ledger import QUEUE, Ledger, Tenure
+from tests.support.simulated.loop import VirtualLoop, current_process
+from tests.support.simulated.settled import Settled
+
+
+class _Outside:
+    """The loop, for timers of the brokers: they belong to no process of the deployment."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any
+    ) -> asyncio.TimerHandle:
+        context: Context = self._loop.outside
+        return self._loop.call_later(delay, callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return self._loop.create_future()
+
+
+class WatchedLog(Log):
+    def __init__(self, now: Callable[[], float], ledger: Ledger) -> None:
+        super().__init__(now)
+        self._ledger = ledger
+
+    def append(self, at: TopicPartition, records: Sequence[Outgoing]) -> None:
+        partition = self.partition(at)
+        first = partition.end
+        try:
+            super().append(at, records)
+        finally:
+            kept = partition.records[first - partition.first :]
+            self._ledger.appended(
+                at, first, [Outgoing(r.key, r.value, r.headers, r.timestamp) for r in kept]
+            )
+
+
+class WatchedGroup(Group):
+    """``tenures``: who has what, and whether who had it gave it back in order."""
+
+    def __init__(
+        self,
+        name: str,
+        partitions_of: Callable[[], Mapping[str, int]],
+        ledger: Ledger,
+        settled: Settled,
+        loop: VirtualLoop,
+    ) -> None:
+        super().__init__(name, partitions_of)
+        self.name = name
+        self._loop = _Outside(loop)  # type: ignore[assignment]
+        self._ledger = ledger
+        self._settled = settled
+        self._replicas: dict[str, str] = {}
+        self.tenures: dict[TopicPartition, Tenure] = {}
+
+    def _seat(self, member_id: str | None, joining: Joining) -> Any:
+        seat = super()._seat(member_id, joining)
+        owner = current_process()
+        self._replicas.setdefault(seat.member_id, "" if owner is None else owner.name)
+        return seat
+
+    def commit(
+        self,
+        member_id: str | None,
+        generation: int,
+        offsets: Mapping[TopicPartition, Committed],
+    ) -> None:
+        super().commit(member_id, generation, offsets)
+        self._note(offsets)
+
+    def commit_from_outside(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        super().commit_from_outside(offsets)
+        self._note(offsets)
+
+    def gave_back(self, replica: str) -> None:
+        """All that ``replica`` had here was finished and committed before it let go."""
+        for tenure in self.tenures.values():
+            if tenure.replica == replica:
+                tenure.clean = True
+
+    def _note(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        owner = current_process()
+        replica = "" if owner is None else owner.name
+        self._ledger.commits[self.name, replica] = self._ledger.now()
+        for at, place in offsets.items():
+            self._settled.check(self.name, at, place.offset, replica)
+
+    def _assign(self) -> None:
+        super()._assign()
+        for at, tenure in self.tenures.items():
+            if not tenure.clean or tenure.replica in self._ledger.broken:
+                place = self.committed.get(at)
+                self._ledger.lost(at, tenure.replica, 0 if place is None else place.offset)
+        self.tenures = {
+            at: Tenure(self._replicas.get(name, ""))
+            for name, seat in self._seats.items()
+            for at in seat.partitions
+        }
+        held = {name: len(seat.partitions) for name, seat in self._seats.items()}
+        self._ledger.say("generation", self.name, self.generation, held)
+
+
+class WatchedProducer:
+    """``Producer``. Tells of writes that may or may not have happened, and of writing too late."""
+
+    def __init__(self, inner: Producer, name: str, cluster: SimulatedCluster) -> None:
+        self._inner = inner
+        self._name = name
+        self._cluster = cluster
+
+    async def start(self) -> None:
+        await self._inner.start()
+
+    async def stop(self) -> None:
+        await self._inner.stop()
+
+    async def write(
+        self, topic: str, records: Sequence[Outgoing], partition: int | None = None
+    ) -> None:
+        if QUEUE in topic and records:
+            self._cluster.check_router_lease(self._name)
+        try:
+            await self._inner.write(topic, records, partition)
+        except Broken:
+            self._cluster.ledger.broken.add(self._name)
+            raise
+        except KafkaProblem:
+            self._cluster.ledger.write_unsure(topic, records)
+            raise
+
+
+class _Kafka(MemoryKafka):
+    def __init__(self, cluster: SimulatedCluster, name: str) -> None:
+        super().__init__(cluster, name)
+        self._simulated = cluster
+
+    def producer(self) -> Producer:
+        made = MemoryProducer(self._simulated, self._name)
+        self._simulated.register(self._name, made)
+        return WatchedProducer(made, self._name, self._simulated)
+
+
+class SimulatedCluster(MemoryCluster):
+    """See the module. ``router_group``: the group whose lease routers keep."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        loop: VirtualLoop,
+        *,
+        epoch: float,
+        connection: Connection,
+        latency: Callable[[], float],
+        settled: Settled,
+        router_group: str,
+    ) -> None:
+        def now() -> float:
+            return epoch + loop.time()
+
+        super().__init__(now, connection=connection, latency=latency)
+        self.ledger = ledger
+        self.log = WatchedLog(now, ledger)
+        self._loop = loop
+        self._settled = settled
+        self._router_group = router_group
+
+    def client(self, name: str) -> MemoryKafka:
+        return _Kafka(self, name)
+
+    def group(self, name: str) -> WatchedGroup:
+        found = self._groups.get(name)
+        if found is None:
+            found = self._groups[name] = WatchedGroup(
+                name, self._partitions, self.ledger, self._settled, self._loop
+            )
+        assert isinstance(found, WatchedGroup)
+        return found
+
+    def check_router_lease(self, replica: str) -> None:
+        self._settled.check_lease(self._router_group, replica, "a router wrote")

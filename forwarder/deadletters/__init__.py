@@ -1,0 +1,1 @@
+"""Dead letters: found by filters, counted, explained, and sent again."""

@@ -104,24 +104,23 @@ class Sender:
     # -- life -----------------------------------------------------------------------------------
     async def run(self) -> None:
         """Join, send until ``stop``, drain, leave. Raises ``Broken`` and what ``start`` raises."""
-        tasks: list[asyncio.Task[None]] = []
+        tasks: list[asyncio.Task[object]] = []
+        writing: list[asyncio.Task[object]] = []
         try:
             await self._consumer.start()
             tasks = [
                 asyncio.create_task(self._read(), name="sender-read"),
                 asyncio.create_task(self._keep(), name="sender-keep"),
-                asyncio.create_task(self._outbox.run(), name="sender-write"),
+                asyncio.create_task(self._stopping.wait(), name="sender-stopping"),
             ]
-            stopping = asyncio.create_task(self._stopping.wait(), name="sender-stopping")
-            done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            writing = [asyncio.create_task(self._outbox.run(), name="sender-write")]
+            done, _ = await asyncio.wait([*tasks, *writing], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._consumer.stop()
+            await _end(tasks)
+            await self._consumer.stop()  # what is being written now belongs to what this drains
+            await _end(writing)
 
     def stop(self) -> None:
         """Drain and leave. May be called twice."""
@@ -370,3 +369,9 @@ class Sender:
             self._changed(driver)
             driver.nudge()
         self._around.memory.waiting(self.destination, waiting)
+
+
+async def _end(tasks: Sequence[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

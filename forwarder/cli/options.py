@@ -10,6 +10,7 @@ import typer
 
 from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings, load
+from forwarder.sources import Format
 
 ENVIRONMENT: Final = "FORWARDER_CONFIG"
 
@@ -27,6 +28,27 @@ Config = Annotated[
 Lines = Annotated[
     str,
     typer.Argument(metavar="[FILE or -]", help="JSON Lines of events; - is standard input."),
+]
+From = Annotated[
+    Format | None,
+    typer.Option(
+        "--from",
+        help="What the lines hold; unless told, what kafka.events_format says of the topic.",
+        show_default=False,
+    ),
+]
+Advertiser = Annotated[
+    str | None,
+    typer.Option(
+        "--advertiser", metavar="NAME", help="With --from: of events that name no advertiser."
+    ),
+]
+DeriveEventId = Annotated[
+    bool,
+    typer.Option(
+        "--derive-event-id",
+        help="With --from: make an id for events without one. Never beside a browser pixel.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

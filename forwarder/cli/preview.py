@@ -11,15 +11,16 @@ import typer
 
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.options import Config, Lines, settings_of
-from forwarder.cli.validate import checked, invalid
+from forwarder.cli.incoming import Read, by_name, incoming
+from forwarder.cli.options import Advertiser, Config, DeriveEventId, From, Lines, settings_of
+from forwarder.cli.validate import invalid
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpRequest
 from forwarder.routing import Routing
-from forwarder.settings import advertiser_defaults, bind_accounts
+from forwarder.settings import bind_accounts
 
 MASK: Final = "***"
 _STAND_INS: Final = ("placeholder-one", "placeholder-two")
@@ -32,29 +33,39 @@ def preview(
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show payload and identifiers as they are sent.")
     ] = False,
+    from_: From = None,
+    advertiser: Advertiser = None,
+    derive_event_id: DeriveEventId = False,
 ) -> None:
     """Print the request of each (event, account) as one JSON line; send nothing.
 
     Credentials stay masked and need not be readable. Exit 3 if any line is no event.
     """
     settings = settings_of(config)
-    accounts = bind_accounts(settings)
-    advertisers = advertiser_defaults(settings)
-    shown = Preview(accounts, reveal=reveal)
+    reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id)
+    shown = Preview(bind_accounts(settings), reveal=reveal)
     now, events, wrong = time.time(), 0, 0
     with lines.opened(file) as found:
         for line in lines.lines(found):
-            events += 1
-            result = checked(line.value, advertisers, now, strict=False)
-            if result.event is None:
-                wrong += 1
-                json_line(invalid(line.number, result.errors))
-                continue
-            for told in shown.of(result.event):
-                json_line(told)
+            for read in reading.read(line, now):
+                events += 1
+                if read.event is None:
+                    wrong += 1
+                    json_line(invalid(read.line, read.errors))
+                    continue
+                for told in shown.of(read.event):
+                    json_line(_renamed(told, read))
+    reading.say_notes()
     if wrong:
-        say(f"{wrong} of {events} lines are no events")
+        native = reading.format == "native"
+        say(f"{wrong} of {events} " + ("lines are no events" if native else "events are wrong"))
         raise typer.Exit(3)
+
+
+def _renamed(told: dict[str, object], read: Read) -> dict[str, object]:
+    """A message names fields as their writer does."""
+    message = told.get("message")
+    return told if message is None else told | {"message": by_name(str(message), read.named)}
 
 
 class Preview:

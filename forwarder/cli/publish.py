@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, BinaryIO, Final
 
 import orjson
@@ -16,13 +16,14 @@ from forwarder.cli import lines
 from forwarder.cli.cluster import cluster
 from forwarder.cli.console import progress, say
 from forwarder.cli.failures import Failed, kafka_failure
+from forwarder.cli.incoming import Incoming, incoming
 from forwarder.cli.lines import Line
-from forwarder.cli.options import Config, Lines, settings_of
-from forwarder.cli.validate import checked, report_invalid
-from forwarder.event import AdvertiserDefaults, FieldError
+from forwarder.cli.options import Advertiser, Config, DeriveEventId, From, Lines, settings_of
+from forwarder.cli.validate import report_invalid
+from forwarder.event import FieldError, InvalidEvent
 from forwarder.kafka.port import Kafka, KafkaProblem, Outgoing, Producer
-from forwarder.problems import Problem
-from forwarder.settings import Settings, advertiser_defaults
+from forwarder.problems import Problem, Problems
+from forwarder.settings import Settings
 
 _BATCH: Final = 500
 _STEPS: Final = 10
@@ -38,19 +39,41 @@ def publish(
     validated: Annotated[
         bool, typer.Option("--validate/--no-validate", help="Leave out lines that are no events.")
     ] = True,
+    from_: From = None,
+    advertiser: Advertiser = None,
+    derive_event_id: DeriveEventId = False,
 ) -> None:
-    """Publish JSON Lines of events, keyed by event_id; exit 3 if lines had to be left out."""
+    """Publish JSON Lines of events, keyed by event_id; exit 3 if lines had to be left out.
+
+    With --from they are published as events of the schema; where the topic itself is in that
+    format (kafka.events_format), as they are.
+    """
     settings = settings_of(config)
-    advertisers = advertiser_defaults(settings) if validated else None
-    publishing = Publishing(settings.kafka.events_topic, advertisers, rate)
+    reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id)
+    translates = _translates(settings, reading)
+    publishing = Publishing(
+        settings.kafka.events_topic, reading, rate, validated=validated, translates=translates
+    )
     with lines.opened(file) as found:
         try:
             asyncio.run(_publish(publishing, cluster(settings), settings, found))
         finally:
             say(f"{publishing.sent} events published to {settings.kafka.events_topic}")
+    reading.say_notes()
     if publishing.left_out:
         say(f"{publishing.left_out} lines left out")
         raise typer.Exit(3)
+
+
+def _translates(settings: Settings, reading: Incoming) -> bool:
+    """Whether lines become events of the schema. Raises ``Problems`` where the topic is in another
+    tool's format.
+    """
+    topic = settings.kafka.events_format
+    if topic not in ("native", reading.format):
+        rule = f"the topic holds {topic} events: {settings.place('kafka', 'events_format')}"
+        raise Problems([Problem(f"--from {reading.format}", rule, f"publish {topic} events")])
+    return topic != reading.format
 
 
 async def _publish(
@@ -112,16 +135,22 @@ async def _readable(file: BinaryIO) -> None:
         loop.remove_reader(file.fileno())
 
 
+_ONE_EACH: Final = "holds {} events; on a topic in this format each needs a line of its own"
+
+
 @dataclass(slots=True)
 class Publishing:
-    """Writes lines, at ``rate`` events per second at most. ``advertisers`` ``None``: unchecked.
+    """Writes events, at ``rate`` a second at most. ``translates``: what is written are events of
+    the schema, and not the lines.
 
     ``line``: up to there everything is acknowledged or left out.
     """
 
     topic: str
-    advertisers: Mapping[str, AdvertiserDefaults] | None
-    rate: float | None
+    reading: Incoming
+    rate: float | None = None
+    validated: bool = True
+    translates: bool = False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     now: Callable[[], float] = time.time
@@ -134,7 +163,7 @@ class Publishing:
         """Publish what of ``found`` is fit. Raises ``KafkaProblem``."""
         rest = iter(found)
         while batch := list(islice(rest, self._size())):
-            records = [record for line in batch if (record := self._record(line)) is not None]
+            records = list(chain.from_iterable(map(self._records, batch)))
             if records:
                 await self._pace()
                 await producer.write(self.topic, records)
@@ -153,21 +182,36 @@ class Publishing:
         if due > self.clock():
             await self.sleep(due - self.clock())
 
-    def _record(self, line: Line) -> Outgoing | None:
-        """``None``: left out, and said so."""
-        if self.advertisers is None:
+    def _records(self, line: Line) -> list[Outgoing]:
+        """Empty: it holds no event, or is left out, and said so."""
+        if not self.validated:
             return self._unchecked(line)
-        result = checked(line.value, self.advertisers, self.now(), strict=False)
-        if result.event is None:
-            self._leave_out(line, result.errors)
-            return None
-        return Outgoing(result.event.event_id.encode(), line.value, ())
+        found = list(self.reading.read(line, self.now()))
+        if len(found) > 1 and not self.translates:
+            self._leave_out(line, [FieldError("events", _ONE_EACH.format(len(found)))])
+            return []
+        records = []
+        for read in found:
+            if read.event is None:
+                self._leave_out(line, read.errors)
+            else:
+                value = read.native if self.translates else line.value
+                records.append(Outgoing(read.event.event_id.encode(), value, ()))
+        return records
 
-    def _unchecked(self, line: Line) -> Outgoing | None:
+    def _unchecked(self, line: Line) -> list[Outgoing]:
         if line.cut:
             self._leave_out(line, [FieldError("$", f"longer than {lines.LONGEST} bytes")])
-            return None
-        return Outgoing(_event_id(line.value), line.value, ())
+            return []
+        if not self.translates:
+            return [Outgoing(_event_id(line.value), line.value, ())]
+        try:
+            natives = self.reading.translated(line.value)
+        except InvalidEvent as invalid:
+            self._leave_out(line, invalid.errors)
+            return []
+        values = [native.json() for native in natives]
+        return [Outgoing(_event_id(value), value, ()) for value in values]
 
     def _leave_out(self, line: Line, errors: Sequence[FieldError]) -> None:
         self.left_out += 1

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -14,9 +15,18 @@ import typer
 from forwarder.budgets import terms
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.options import AsJson, Config, Lines, settings_of
+from forwarder.cli.incoming import Incoming, by_name, incoming
+from forwarder.cli.options import (
+    Advertiser,
+    AsJson,
+    Config,
+    DeriveEventId,
+    From,
+    Lines,
+    settings_of,
+)
 from forwarder.cli.secrets import credential_of
-from forwarder.cli.validate import checked, report_invalid
+from forwarder.cli.validate import report_invalid
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
@@ -25,7 +35,7 @@ from forwarder.event import ConversionEvent
 from forwarder.http.client import AiohttpClient
 from forwarder.http.port import HttpClient, HttpFailure
 from forwarder.problems import Problem, Problems, did_you_mean
-from forwarder.settings import Settings, advertiser_defaults
+from forwarder.settings import Settings
 
 _TEST_CODE: Final = "test_event_code"
 _DELIVERED: Final = frozenset({"delivered", "duplicate"})
@@ -39,6 +49,9 @@ def send(
         str | None,
         typer.Option("--test-event-code", metavar="X", help="Mark as test events, where possible."),
     ] = None,
+    from_: From = None,
+    advertiser: Advertiser = None,
+    derive_event_id: DeriveEventId = False,
     as_json: AsJson = False,
 ) -> None:
     """Send each event once and print what the vendor answered; exit 1 if any is not delivered.
@@ -48,32 +61,36 @@ def send(
     """
     settings = settings_of(config)
     bound = _bound(settings, account, test_event_code)
+    reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id)
     once = Once(
         bound,
         credential_of(settings, account, os.environ),
         settings.delivery.request_timeout,
         pause(settings, account),
     )
-    if not asyncio.run(_send_all(once, settings, file, as_json=as_json)):
+    good = asyncio.run(_send_all(once, reading, file, as_json=as_json))
+    reading.say_notes()
+    if not good:
         raise typer.Exit(1)
 
 
-async def _send_all(once: Once, settings: Settings, file: str, *, as_json: bool) -> bool:
-    """Whether every line was delivered."""
-    advertisers = advertiser_defaults(settings)
+async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) -> bool:
+    """Whether every event was delivered."""
     client, good, count = AiohttpClient(), True, 0
     try:
         with lines.opened(file) as found:
-            for line in lines.lines(found):
+            for read in chain.from_iterable(
+                reading.read(line, time.time()) for line in lines.lines(found)
+            ):
                 count += 1
-                result = checked(line.value, advertisers, time.time(), strict=False)
-                if result.event is None:
-                    report_invalid(line.number, result.errors, as_json=as_json)
+                if read.event is None:
+                    report_invalid(read.line, read.errors, as_json=as_json)
                     good = False
                     continue
-                sent = await once.send(result.event, client)
+                sent = await once.send(read.event, client)
+                sent = sent._replace(message=by_name(sent.message, read.named))
                 good &= sent.verdict in _DELIVERED
-                _tell(line.number, result.event.event_id, sent, as_json=as_json)
+                _tell(read.line, read.event.event_id, sent, as_json=as_json)
     finally:
         await client.close()
     if not count:

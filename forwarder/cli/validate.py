@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.options import AsJson, Config, Lines, settings_of
-from forwarder.event import (
-    AdvertiserDefaults,
-    ConversionEvent,
-    FieldError,
-    InvalidEvent,
-    decode,
+from forwarder.cli.incoming import Read, incoming, without_settings
+from forwarder.cli.options import (
+    Advertiser,
+    AsJson,
+    Config,
+    DeriveEventId,
+    From,
+    Lines,
+    settings_of,
 )
-from forwarder.settings import advertiser_defaults
-
-
-class Checked(NamedTuple):
-    """A line's event, if it is one, and what is wrong with it."""
-
-    event: ConversionEvent | None
-    errors: Sequence[FieldError]
-
-
-def checked(
-    value: bytes, advertisers: Mapping[str, AdvertiserDefaults], now: float, *, strict: bool
-) -> Checked:
-    """``strict``: a field that the schema does not know is wrong as well."""
-    try:
-        event = decode(value, advertisers, now)
-    except InvalidEvent as invalid:
-        return Checked(None, invalid.errors)
-    unknown = event.unknown_fields() if strict else ()
-    return Checked(event, [FieldError(path, "unknown field") for path in unknown])
+from forwarder.event import FieldError
 
 
 def validate(
@@ -47,35 +29,38 @@ def validate(
     strict: Annotated[
         bool, typer.Option("--strict", help="Unknown fields are wrong, too.")
     ] = False,
+    from_: From = None,
+    advertiser: Advertiser = None,
+    derive_event_id: DeriveEventId = False,
     as_json: AsJson = False,
 ) -> None:
     """Check JSON Lines of events; exit 3 if any is wrong.
 
-    Settings are only needed for the advertisers' default currencies.
+    Settings are only needed for the advertisers' default currencies, and with --from for whose the
+    events are.
     """
-    advertisers = _advertisers(config)
+    settings = None if config is None else settings_of(config)
+    reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id, strict=strict)
+    if settings is None:
+        reading = without_settings(reading)
     now, events, bad = time.time(), 0, 0
     with lines.opened(file) as found:
         for line in lines.lines(found):
-            events += 1
-            result = checked(line.value, advertisers, now, strict=strict)
-            bad += bool(result.errors)
-            _report(line.number, result, as_json=as_json)
+            for read in reading.read(line, now):
+                events += 1
+                bad += bool(read.errors)
+                _report(read, as_json=as_json)
+    reading.say_notes()
     say(f"{events} events, {bad} wrong")
     if bad:
         raise typer.Exit(3)
 
 
-def _advertisers(config: Path | None) -> Mapping[str, AdvertiserDefaults]:
-    return {} if config is None else advertiser_defaults(settings_of(config))
-
-
-def _report(number: int, result: Checked, *, as_json: bool) -> None:
-    if result.errors:
-        report_invalid(number, result.errors, as_json=as_json)
-    elif result.event is not None:
-        for path in result.event.dropped:
-            say(f"line {number}: {path}: not in a form that can be used, so it is left out")
+def _report(read: Read, *, as_json: bool) -> None:
+    if read.errors:
+        report_invalid(read.line, read.errors, as_json=as_json)
+    for path in () if read.errors else read.dropped:
+        say(f"line {read.line}: {path}: not in a form that can be used, so it is left out")
 
 
 def report_invalid(number: int, errors: Sequence[FieldError], *, as_json: bool) -> None:

@@ -6,7 +6,10 @@ from forwarder.settings.derived import (
     advertiser_defaults,
     bind_accounts,
     config_hash,
+    events_advertiser,
     named_budgets,
+    source_options,
+    topic_source,
     units,
 )
 from forwarder.settings.file import load
@@ -30,7 +33,10 @@ __all__ = [
     "bind_accounts",
     "config_hash",
     "credential_problems",
+    "events_advertiser",
     "load",
     "named_budgets",
+    "source_options",
+    "topic_source",
     "units",
 ]

@@ -10,7 +10,9 @@ from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Destination
 from forwarder.destinations.settings import AccountSettings
 from forwarder.event import AdvertiserDefaults
+from forwarder.routing import EVERY_ADVERTISER
 from forwarder.settings.model import Settings
+from forwarder.sources import SOURCES, Options, Source
 
 _HASH_DIGITS: Final = 12
 
@@ -35,6 +37,28 @@ def advertiser_defaults(settings: Settings) -> dict[str, AdvertiserDefaults]:
         name: AdvertiserDefaults(currency=block.currency, phone_region=block.phone_region)
         for name, block in settings.advertisers.items()
     }
+
+
+def events_advertiser(settings: Settings) -> str | None:
+    """Whose the events are that a tool wrote and that name no advertiser: the setting's word, else
+    the only one that accounts list; ``None`` where these list several.
+    """
+    if settings.kafka.events_advertiser is not None:
+        return settings.kafka.events_advertiser
+    listed = {name for account in settings.accounts.values() for name in account.advertisers}
+    named = listed - {EVERY_ADVERTISER} or settings.advertisers.keys() - {EVERY_ADVERTISER}
+    return next(iter(named)) if len(named) == 1 else None
+
+
+def source_options(settings: Settings) -> Options:
+    """What translations need beside the payload."""
+    kafka = settings.kafka
+    return Options(advertiser=events_advertiser(settings), consent=kafka.events_consent.named())
+
+
+def topic_source(settings: Settings) -> Source | None:
+    """What translates records of the events topic; ``None``: they are native."""
+    return SOURCES.get(settings.kafka.events_format)
 
 
 def named_budgets(account: AccountSettings) -> list[str]:

@@ -23,17 +23,38 @@ from forwarder.settings.fields import (
     host_port,
 )
 from forwarder.settings.yaml_tree import Document
+from forwarder.sources import Format
 from forwarder.units import Duration, Size
 
 ACCOUNT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
+class ConsentCategories(SettingsModel):
+    """The categories of a consent tool that each consent needs, all of them."""
+
+    ad_storage: tuple[Filled, ...] = ()
+    ad_user_data: tuple[Filled, ...] = ()
+    ad_personalization: tuple[Filled, ...] = ()
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Those that need any, by the consent's name."""
+        every: dict[str, tuple[str, ...]] = dict(self)
+        return {name: categories for name, categories in every.items() if categories}
+
+
 class KafkaSettings(SettingsModel):
-    """The cluster, the groups' names and the topics' names."""
+    """The cluster, the groups' names and the topics' names, and what the events topic holds.
+
+    ``events_advertiser``: of events in a tool's format that name none; unset: the only one that
+    accounts list. ``events_consent``: which categories of a consent tool stand for which consent.
+    """
 
     bootstrap_servers: Brokers = "localhost:9092"
     group_id: Filled = "conversion-forwarder"
     events_topic: TopicName = "conversions"
+    events_format: Format = "native"
+    events_advertiser: Filled | None = None
+    events_consent: ConsentCategories = ConsentCategories()
     topic_prefix: TopicName = "conversions"
     start_from: StartFrom = None
     settlements_topic: TopicName | None = None

@@ -22,7 +22,7 @@ from forwarder.sources.fields import Fields, Found, below, plain, says_something
 Given: TypeAlias = Mapping[str, object]
 """A JSON object as some tool wrote it."""
 
-NO_PLACE: Final = "has no place in the event and is left out"
+NO_PLACE: Final = "has no place in the event, left out"
 
 
 class Note(NamedTuple):

@@ -93,10 +93,10 @@ def test_every_problem_of_the_settings_is_told(forwarder: Run, home: Path) -> No
 
 
 def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
-    def checked(*_: object, **__: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(validate, "checked", checked)
+    monkeypatch.setattr(validate, "incoming", failing)
 
 
 def test_a_bug_is_one_line_and_a_traceback_only_with_debug(

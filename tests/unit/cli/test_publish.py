@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import publish
+from forwarder.cli.incoming import Incoming
 from forwarder.cli.lines import LONGEST, Line
 from forwarder.cli.publish import Publishing
 from forwarder.kafka.memory import MemoryCluster
 from tests.unit.cli.conftest import Run, event, jsonl
+
+ANYTHING = Incoming("native", {})
 
 
 @pytest.fixture
@@ -119,7 +122,9 @@ async def test_a_rate_is_kept_evenly() -> None:
     cluster.add_topic("conversions")
     producer = cluster.client("cli").producer()
     await producer.start()
-    publishing = Publishing("conversions", None, 100.0, lambda: now, sleep)
+    publishing = Publishing(
+        "conversions", ANYTHING, 100.0, clock=lambda: now, sleep=sleep, validated=False
+    )
     for at in range(0, 250, 50):
         await publishing.write([Line(n + 1, b"{}") for n in range(at, at + 50)], producer)
         sent.append((now, publishing.sent))

@@ -272,14 +272,13 @@ class Lane:
     def view(self, now: float) -> LaneView:
         parts = self._parts
         breaker, window = parts.breaker, parts.window
-        in_flight = sum(len(a.deliveries) for a in parts.in_flight.values())
         oldest = window.oldest()
         expires = None if oldest is None else parts.preparer.expires_at(oldest)
         blocked = parts.throttle.blocked(now)
         return LaneView(
-            waiting=len(window) - in_flight - len(parts.writes),
+            waiting=parts.waiting(),
             waiting_bytes=window.bytes,
-            in_flight=in_flight,
+            in_flight=parts.flying(),
             oldest_record_at=None if oldest is None else oldest.record.timestamp / 1000,
             expires_in=None if expires is None else expires - now,
             breaker=breaker.state,

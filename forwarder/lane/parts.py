@@ -54,6 +54,14 @@ class Parts:
         paused = self.account.settings.state == "paused"
         return paused or self.breaker.is_open or self.throttle.blocked(now)
 
+    def waiting(self) -> int:
+        """Deliveries that are neither in flight nor being written."""
+        return len(self.window) - len(self.writes) - self.flying()
+
+    def flying(self) -> int:
+        """Deliveries in flight."""
+        return sum(len(a.deliveries) for a in self.in_flight.values())
+
     def idle(self) -> bool:
         """Nothing waits to be sent and nothing is in flight."""
         return not self.in_flight and not self.returned and not self.window.waiting

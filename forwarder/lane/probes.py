@@ -30,7 +30,7 @@ class Probes:
     # -- what to send -----------------------------------------------------------------------
     def due_at(self, now: float) -> float:
         parts = self._parts
-        if len(parts.window) == len(parts.writes):
+        if not parts.waiting():
             return inf
         at = parts.breaker.probe_at()
         return max(at, parts.allowance.ready_at()) if parts.breaker.single(now) else at
@@ -41,7 +41,8 @@ class Probes:
         single = parts.breaker.single(now)
         delivery = self._candidate(now, 0 if single else parts.breaker.probes % 3)
         if delivery is None:
-            parts.breaker.probe_failed(now)
+            if not self._end_unsendable(now):
+                parts.breaker.probe_failed(now)
             return None
         if single:
             parts.allowance.spend(now)
@@ -50,7 +51,7 @@ class Probes:
     def _candidate(self, now: float, turn: int) -> Delivery | None:
         """Rather one that was not refused yet: it tells more."""
         parts = self._parts
-        waiting = [d for d in islice(parts.window.unfinished(), PROBED) if d.state == WAITING]
+        waiting = self._waiting(PROBED)
         refused = {s.delivery.offset for s in parts.doubt.suspects}
         if not parts.breaker.single(now):
             refused |= {d.offset for d in parts.refused_probes}
@@ -60,6 +61,17 @@ class Probes:
                 if parts.preparer.probe_item(delivery, now) is not None:
                     return delivery
         return None
+
+    def _end_unsendable(self, now: float) -> bool:
+        """Nothing that waits can be sent, whatever the account does, and it must not keep from
+        being read what can: end it as it would end without the breaker. Whether there was any.
+        """
+        waiting = self._waiting(PROBED)[:TRIED]
+        return None in [self._parts.preparer.item(d, now) for d in waiting]
+
+    def _waiting(self, most: int) -> list[Delivery]:
+        unfinished = islice(self._parts.window.unfinished(), most)
+        return [d for d in unfinished if d.state == WAITING]
 
     # -- what it says -----------------------------------------------------------------------
     def withdrawn(self, attempt: Attempt) -> None:

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from forwarder.lane.budget import Budget, acquire, plan
@@ -23,6 +23,7 @@ LIMITS = st.tuples(
 ).filter(lambda limit: limit[0] * (1 - limit[3]) >= 4)
 
 
+@settings(deadline=None)
 @given(LIMITS)
 def test_what_is_allowed_fits_into_the_limit(limit: tuple[int, float, int, float]) -> None:
     requests, per, concurrency, margin = limit
@@ -90,7 +91,7 @@ def loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(seed=1, limit=(20, 10.0, 2, 0.02), lanes=3, patience=1.0)
 @example(seed=2, limit=(60, 10.0, 8, 0.02), lanes=2, patience=10.0)
 @example(seed=3, limit=(600, 60.0, 8, 0.02), lanes=4, patience=1.0)

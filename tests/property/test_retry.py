@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.lane.retry import (
@@ -34,6 +34,7 @@ FAILED = st.builds(
 LIMITS = st.builds(Limits, attempts=st.integers(1, 50), after=st.floats(0, 1e6))
 
 
+@settings(deadline=None)
 @given(FAILED, LIMITS, st.integers(0, 99))
 def test_every_failure_has_one_answer(failed: Failed, limits: Limits, seed: int) -> None:
     decision = after_transient(failed, limits, START, Random(seed))
@@ -56,6 +57,7 @@ def test_every_failure_has_one_answer(failed: Failed, limits: Limits, seed: int)
             assert START - failed.first_failed_at >= limits.after
 
 
+@settings(deadline=None)
 @given(LIMITS, st.integers(0, 99))
 def test_one_that_always_fails_ends(limits: Limits, seed: int) -> None:
     """Rounds of 1m, 10m, 1h, 1h... lead to the end, with every round at most three attempts."""
@@ -87,12 +89,14 @@ def test_later_has_three_rounds() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.integers(0, 99))
 def test_backoff_grows_to_a_minute(failures: int, seed: int) -> None:
     full = min(60.0, 2.0 ** min(failures - 1, 60))
     assert full / 2 <= backoff(failures, Random(seed)) <= full
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -388,6 +388,33 @@ def test_another_request_too_many_is_not_taken() -> None:
     assert one.take(START + 1, credential()) is None
 
 
+@pytest.mark.parametrize("kind", ["skip", "reject", "invalid"])
+def test_what_needs_no_request_does_not_keep_an_open_breaker_from_probing(kind: str) -> None:
+    bench = fakes.Bench(
+        lane(account(events=1)), lambda _, now: MISCONFIGURED if now < START + 3 else DELIVERED
+    )
+    bench.publish([record(0)])
+    bench.publish(record(n, kind=kind) for n in range(1, 2000))
+    bench.publish([record(2000)])
+    bench.run(600, until=fakes.Bench.quiet)
+    assert sorted(bench.accepted) == ["e0", "e2000"]
+    other = fakes.Bench(lane(account(events=1)), lambda *_: MISCONFIGURED)
+    other.publish([record(0)])
+    other.publish(record(n, kind=kind) for n in range(1, 200))
+    other.run(3600)
+    assert other.writes == []
+
+
+def test_unsendable_ones_at_an_open_breaker_end_as_they_would_without_it() -> None:
+    kept = '{"v":1,"breaker":"open","reason":"misconfigured","until":1,"pause":5}'
+    bench = fakes.Bench(lane(account(events=1), metadata=kept), lambda *_: DELIVERED)
+    bench.publish(record(n, kind="reject") for n in range(1500))
+    bench.publish([record(1500)])
+    bench.run(60, until=fakes.Bench.quiet)
+    assert len(bench.dead()) == 1500
+    assert list(bench.accepted) == ["e1500"]
+
+
 def test_later_from_a_probe_closes_a_breaker_that_a_key_opened() -> None:
     one = fed(lane(account(events=1)), 1)
     one.answered(take(one), MISCONFIGURED, START + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.lane.origins import Origins
@@ -12,6 +12,7 @@ from tests.unit.lane.fakes import START
 OFFSETS = st.lists(st.integers(0, 60), max_size=120)
 
 
+@settings(deadline=None)
 @given(OFFSETS, st.floats(0, 2))
 def test_exactly_what_was_seen_is_seen_again(offsets: list[int], pace: float) -> None:
     origins, known = Origins(START), set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.lane.breaker import Breaker
@@ -28,6 +28,7 @@ STATES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_it_comes_back_as_it_was(state: KeptState) -> None:
     text = encode(state)
@@ -56,11 +57,13 @@ FIELDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.text() | st.dictionaries(FIELDS, JSON).map(json.dumps))
 def test_whatever_stands_there_it_is_a_state(text: str) -> None:
     _usable(decode(text))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(FIELDS, JSON))
 def test_a_state_with_wrong_fields_is_one_too(fields: dict[str, object]) -> None:
     _usable(decode(json.dumps(fields | {"v": 1, "breaker": "open"})))

@@ -314,7 +314,7 @@ _RFC3339: Final = re.compile(
 )
 _EPOCH: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _MICROSECONDS_FROM: Final = 1e14
-_MILLISECONDS_FROM: Final = 1e11
+MILLISECONDS_FROM: Final = 1e11
 _END_OF_TIME: Final = 1e18
 
 
@@ -348,4 +348,4 @@ def _seconds(number: float) -> float | None:
         return None
     if number >= _MICROSECONDS_FROM:
         return number / 1e6
-    return float(number) / 1e3 if number >= _MILLISECONDS_FROM else float(number)
+    return float(number) / 1e3 if number >= MILLISECONDS_FROM else float(number)

@@ -90,12 +90,14 @@ class User(Block, title="user"):
     @lazy
     def phones(self) -> tuple[str, ...]:
         """E.164 or digests, at most 10. The only field whose form can take long (25 µs)."""
-        return self._phones.forms
+        given = self.phone_given
+        return given if type(given) is tuple else self._phones.forms
 
     @property
     def phone_dropped(self) -> bool:
         """Whether something that was given as ``phone`` has no normal form."""
-        return self.phone_given is not None and self._phones.dropped
+        given = self.phone_given
+        return given is not None and type(given) is not tuple and self._phones.dropped
 
     @lazy
     def _phones(self) -> normal.Many:

@@ -116,12 +116,23 @@ class ConversionEvent(Block, title=EVENT):
         """Paths of the fields that were given and have no normal form, each once; rows of ``items``
         and names in free-form objects are not told apart.
         """
-        noted = [*self.noted, "user.phone"] if self.user.phone_dropped else self.noted
-        return tuple(dict.fromkeys(noted))
+        if self.user.phone_dropped:
+            return tuple(dict.fromkeys([*self.noted, "user.phone"]))
+        return tuple(dict.fromkeys(self.noted)) if self.noted else ()
 
     def unknown_fields(self) -> Sequence[str]:
         """Paths of the fields that the schema does not know, each once."""
-        return tuple(dict.fromkeys(self._unknown()))
+        return tuple(dict.fromkeys(self._unknown())) if self._knows_not_all() else ()
+
+    def _knows_not_all(self) -> bool:
+        """Whether there are unknown fields: asked of every event, and nearly always false."""
+        if self.__pydantic_extra__:
+            return True
+        blocks = (self.user, self.page, self.app, self.lead, self.attribution, self.consent)
+        for block in (*blocks, *self.items):  # noqa: SIM110 - a generator costs twice as much
+            if block.__pydantic_extra__:
+                return True
+        return False
 
     def _unknown(self) -> Iterator[str]:
         yield from self.unknown()

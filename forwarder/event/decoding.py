@@ -13,7 +13,7 @@ from forwarder.event import required
 from forwarder.event.conversion import AdvertiserDefaults, ConversionEvent
 from forwarder.event.lenient import Reading
 from forwarder.money import money
-from forwarder.normal import identifier
+from forwarder.normal import identifier, time
 
 MAX_BYTES: Final = 1 << 20
 MAX_AHEAD: Final = 600.0
@@ -81,17 +81,18 @@ def _event(
     try:
         event: ConversionEvent = _read(written, context=reading)
     except ValidationError as error:
-        raise _refusal(error, written, advertisers) from None
+        raise _refusal(error, reading, advertisers) from None
     defaults = _defaults(advertisers, event.advertiser)
+    currency_missing = event.currency is None and event.value is not None
+    if event.event_time > latest or (currency_missing and defaults.currency is None):
+        raise InvalidEvent("invalid_event", list(_beyond_fields(reading, advertisers)))
     kept = event.__dict__  # it is frozen, and this is its birth
     kept["defaults"] = defaults
     if reading.dropped:
         kept["noted"] = reading.dropped
     if event.user.phone_given is not None:
         event.user.__dict__["phone_region"] = defaults.phone_region
-    if event.currency is None and event.value is not None:
-        if defaults.currency is None:
-            raise InvalidEvent("invalid_event", [_CURRENCY_MISSING])
+    if currency_missing:
         kept["currency"] = defaults.currency
     return event
 
@@ -107,7 +108,7 @@ _CURRENCY_MISSING: Final = FieldError(
 
 
 def _refusal(
-    error: ValidationError, written: bytes, advertisers: Mapping[str, AdvertiserDefaults]
+    error: ValidationError, reading: Reading, advertisers: Mapping[str, AdvertiserDefaults]
 ) -> InvalidEvent:
     problems = error.errors(include_url=False, include_input=False)
     for problem in problems:
@@ -119,7 +120,9 @@ def _refusal(
         if problem["type"] == required.UNSUPPORTED:
             return InvalidEvent("unsupported_version", [_field_error(problem)])
     errors = [_field_error(problem) for problem in problems if problem["type"] in _OURS]
-    return InvalidEvent("invalid_event", [*errors, *_money_alone(written, advertisers)])
+    told = {error.path for error in errors}
+    beyond = [one for one in _beyond_fields(reading, advertisers) if one.path not in told]
+    return InvalidEvent("invalid_event", [*errors, *beyond])
 
 
 _OURS: Final = ("missing", required.BROKEN, required.UNSUPPORTED)
@@ -131,11 +134,14 @@ def _field_error(problem: ErrorDetails) -> FieldError:
     return FieldError(str(problem["loc"][0]), required.IS_REQUIRED if missing else problem["msg"])
 
 
-def _money_alone(
-    written: bytes, advertisers: Mapping[str, AdvertiserDefaults]
+def _beyond_fields(
+    reading: Reading, advertisers: Mapping[str, AdvertiserDefaults]
 ) -> Iterator[FieldError]:
-    """The one rule about two fields, for an event that is invalid anyway."""
-    body = from_json(written)
+    """Broken rules that take more than a field: the time that it is now, and the one about two."""
+    body = from_json(reading.written)
+    at = time(body.get("event_time"))
+    if at is not None and at > reading.latest:
+        yield FieldError("event_time", required.TOO_FAR_AHEAD)
     given = body.get("currency")
     if money(body.get("value")) is None or not (given is None or str(given).strip() == ""):
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +16,7 @@ from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
 from forwarder import normal
-from forwarder.event.lenient import Form, Lenient, Partly, Siblings, says_nothing
+from forwarder.event.lenient import Form, Lenient, Partly, Siblings, in_order, says_nothing
 from forwarder.money import money, quantity
 
 Scalar = str | int | float | bool
@@ -127,10 +128,13 @@ EXTERNAL_IDS: Final = several(
     name="external_id",
     integers=True,
 )
+_E164: Final = cs.no_info_after_validator_function(_alone, string(r"^\+[1-9][0-9]{6,14}$"))
 PHONE: Final = Lenient(
-    cs.any_schema(), _no_form, several(string(), normal.phone, name="phone").json
+    in_order(_E164, cs.any_schema()), _no_form, several(string(), normal.phone, name="phone").json
 )
-"""Kept as it is given: its region is not known yet, and few destinations want it."""
+"""A number in E.164 is a tuple of one. All else is kept as it is given: its region is not known
+yet, and few destinations want it.
+"""
 
 COUNTRY: Final = Lenient(
     string("^(?:[A-TV-Z][A-Z]|U[A-JL-Z])$"),
@@ -199,9 +203,26 @@ SHARE: Final = Lenient(
     _no_form,
     {"type": "number", "minimum": 0, "maximum": 1},
 )
-AMOUNT: Final = cs.no_info_after_validator_function(
+
+
+@lru_cache(maxsize=8192)  # prices repeat
+def _fraction(value: float) -> Decimal | None:
+    """Of a whole float the digits that were written are not known: ``1000.0`` or ``1E+3``."""
+    if value.is_integer():
+        raise ValueError("a whole number")
+    return money(value)
+
+
+_WHOLE: Final = cs.no_info_after_validator_function(
+    Decimal, cs.int_schema(strict=True, ge=0, lt=10**12)
+)
+_FRACTION: Final = cs.no_info_after_validator_function(
+    _fraction, cs.float_schema(strict=True, ge=0, lt=10**12, allow_inf_nan=False)
+)
+_WRITTEN: Final = cs.no_info_after_validator_function(
     Decimal, cs.str_schema(strict=True, pattern=r"^[0-9]{1,12}(?:\.[0-9]{1,4})?$")
 )
+AMOUNT: Final = in_order(_WHOLE, _FRACTION, _WRITTEN)
 AMOUNT_JSON: Final = {
     "anyOf": [
         {"type": "number", "minimum": 0, "exclusiveMaximum": 10**12},
@@ -209,11 +230,7 @@ AMOUNT_JSON: Final = {
     ]
 }
 MONEY: Final = Lenient(AMOUNT, of_value(money), AMOUNT_JSON)
-QUANTITY: Final = Lenient(
-    cs.no_info_after_validator_function(Decimal, cs.int_schema(strict=True, ge=0, lt=10**12)),
-    of_value(quantity),
-    AMOUNT_JSON,
-)
+QUANTITY: Final = Lenient(_WHOLE, of_value(quantity), AMOUNT_JSON)
 
 # -- consent --------------------------------------------------------------------------------------
 _GRANTED: Final = {"granted": True, "denied": False}

@@ -178,9 +178,9 @@ class Rows:
         return rows
 
 
-def in_order(first: CoreSchema, then: CoreSchema) -> CoreSchema:
-    """``first``, and for what it does not take, ``then``."""
-    return cs.union_schema([first, then], mode="left_to_right")
+def in_order(*choices: CoreSchema) -> CoreSchema:
+    """The first of ``choices`` that takes a value."""
+    return cs.union_schema(list(choices), mode="left_to_right")
 
 
 def first_of(schema: CoreSchema) -> CoreSchema:

@@ -26,6 +26,8 @@ EARLIEST: Final = 1_262_304_000.0
 BROKEN: Final = "broken_rule"
 UNSUPPORTED: Final = "unsupported_version"
 IS_REQUIRED: Final = "is required"
+TOO_FAR_AHEAD: Final = "must not be more than 10 minutes ahead"
+"""Of a time that is read without Python whoever reads the event has to ask this."""
 
 
 def _broken(rule: str, kind: str = BROKEN) -> PydanticCustomError:
@@ -90,12 +92,12 @@ def _time(value: object, info: cs.ValidationInfo[Reading]) -> float:
     if at < EARLIEST:
         raise _broken("must not be before 2010")
     if at > info.context.latest:
-        raise _broken("must not be more than 10 minutes ahead")
+        raise _broken(TOO_FAR_AHEAD)
     return at
 
 
 TIME: Final = Checked(
-    None,
+    cs.float_schema(strict=True, ge=EARLIEST, lt=normal.MILLISECONDS_FROM),
     _time,
     {
         "anyOf": [

@@ -40,7 +40,7 @@ OUTSIDE_WORLD = {
     "time",
 }
 LOOP_TIME = {"lane/budget": {"asyncio"}}
-"""A budget waits on aiolimiter, which keeps the loop's time: the one exception."""
+"""A budget waits, on the loop's time: the one exception."""
 PURE_MAY_IMPORT = re.compile(
     r"forwarder(\.(event|normal|consent|routing|names|plan|units|credentials|destinations|lane|sources"
     r"|money|currencies"

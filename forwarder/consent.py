@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from forwarder.event import Consent, ConversionEvent
+from forwarder.event import NO_CONSENT, Consent, ConversionEvent
 
 
 class ConsentPolicy(BaseModel):
@@ -42,6 +42,8 @@ def evaluate(
     ``sends_tcf``: the destination passes ``consent.tcf`` on, so that where the GDPR applies a valid
     string stands in for ``ad_user_data``.
     """
+    if consent is NO_CONSENT:  # of most events, and nobody has said anything in it
+        return _MISSING if policy.require else _UNSAID
     if consent.ad_storage is False or consent.ad_user_data is False:
         return _DENIED
     limited = _limited(consent, policy)

@@ -7,13 +7,13 @@ Applied to its own result a form changes nothing. All are pure and take time lin
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -49,7 +49,7 @@ _DIGEST_LENGTH: Final = 64
 
 def sha256_hex(text: str) -> str:
     """The SHA-256 of ``text`` in UTF-8, as lower-case hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 _DIGESTS_OF_NOTHING: Final = frozenset(
@@ -70,7 +70,9 @@ def digest(text: str) -> str | None:
 
 def hashed(form: str) -> str:
     """The SHA-256 of a normal form; a digest is never hashed again."""
-    return form.lower() if is_digest(form) else sha256_hex(form)
+    if len(form) == _DIGEST_LENGTH and is_digest(form):
+        return form.lower()
+    return sha256(form.encode()).hexdigest()
 
 
 def text_or_digest(text: str) -> str | None:

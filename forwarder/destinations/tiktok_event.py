@@ -107,8 +107,8 @@ MATCHES: Mapping[str, Callable[[ConversionEvent], bool]] = {
 """Whether an event holds a key that TikTok can match, by source. Phone last: it costs most."""
 
 
-def _hash(form: str | None) -> str | None:
-    return hashed(form) if form else None
+# Absent fields are left out as the blocks are made: for the ones that every event passes through,
+# filling a dict and filtering it again costs more than the questions.
 
 
 def _hashes(forms: Sequence[str]) -> str | list[str] | None:
@@ -118,22 +118,56 @@ def _hashes(forms: Sequence[str]) -> str | list[str] | None:
     return digests[0] if len(digests) == 1 else digests or None
 
 
-def _external_ids(user: User, defaults: Defaults) -> str | list[str] | None:
-    ids: Sequence[str] = user.external_ids
-    return _hashes([id_.lower() for id_ in ids] if defaults.lower_external_id else ids)
-
-
 def _contact(user: User) -> Block:
-    return {"email": _hashes(user.emails), "phone": _hashes(user.phones)}
+    block: Block = {}
+    if user.emails:
+        block["email"] = _hashes(user.emails)
+    if user.phones:
+        block["phone"] = _hashes(user.phones)
+    return block
 
 
-def _browser(user: User) -> Block:
-    locale = user.locale.replace("_", "-") if user.locale else ""
-    return {
-        "ip": user.ip,
-        "user_agent": user.user_agent,
-        "locale": locale if _BCP47.fullmatch(locale) else None,
-    }
+def _add_external_ids(block: Block, user: User, defaults: Defaults) -> None:
+    ids: Sequence[str] = user.external_ids
+    if ids:
+        lowered = defaults.lower_external_id
+        block["external_id"] = _hashes([id_.lower() for id_ in ids] if lowered else ids)
+
+
+def _add_browser(block: Block, user: User) -> None:
+    if user.ip:
+        block["ip"] = user.ip
+    if user.user_agent:
+        block["user_agent"] = user.user_agent
+    if user.locale:
+        locale = user.locale.replace("_", "-")
+        if _BCP47.fullmatch(locale):
+            block["locale"] = locale
+
+
+def _add_click(block: Block, event: ConversionEvent) -> None:
+    if click := ttclid(event):
+        block["ttclid"] = click
+    if ttp := event.click_ids.get("ttp"):
+        block["ttp"] = ttp
+
+
+def _add_name(block: Block, user: User) -> None:
+    if user.first_name and (first := name(user.first_name)):
+        block["first_name"] = hashed(first)
+    if user.last_name and (last := name(user.last_name)):
+        block["last_name"] = hashed(last)
+
+
+def _add_place(block: Block, user: User) -> None:
+    if user.zip and (code := zip_code(user.zip)):
+        block["zip_code"] = hashed(code)
+    if user.city and (city := geo(user.city)):
+        block["city"] = city
+    if user.state and (state := geo(user.state)):
+        block["state"] = state
+    if user.country:
+        block["country"] = user.country.lower()
 
 
 def _device_id(value: str | None, case: Callable[[str], str]) -> str | None:
@@ -143,27 +177,22 @@ def _device_id(value: str | None, case: Callable[[str], str]) -> str | None:
 
 
 def _web(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
-    url = event.page.url or defaults.page_url
+    page = event.page
+    url = page.url or defaults.page_url
     if url is None:
         return Rejected("page_url_missing", "a web event needs page.url or a default_page_url")
     user = event.user
-    block = {
-        **_contact(user),
-        "external_id": _external_ids(user, defaults),
-        "ttclid": ttclid(event),
-        "ttp": event.click_ids.get("ttp"),
-        **_browser(user),
-        "first_name": _hash(name(user.first_name)) if user.first_name else None,
-        "last_name": _hash(name(user.last_name)) if user.last_name else None,
-        "zip_code": _hash(zip_code(user.zip)) if user.zip else None,
-        "city": geo(user.city) if user.city else None,
-        "state": geo(user.state) if user.state else None,
-        "country": user.country.lower() if user.country else None,
-    }
+    block = _contact(user)
+    _add_external_ids(block, user, defaults)
+    _add_click(block, event)
+    _add_browser(block, user)
+    _add_name(block, user)
+    _add_place(block, user)
+    share = event.attribution.attribution_share
     return {
-        "user": filled(block),
-        "page": filled({"url": url, "referrer": event.page.referrer}),
-        "ad": filled({"attribution_share": event.attribution.attribution_share}),
+        "user": block,
+        "page": {"url": url, "referrer": page.referrer} if page.referrer else {"url": url},
+        "ad": {} if share is None else {"attribution_share": share},
     }
 
 
@@ -172,16 +201,18 @@ def _app(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
     if app_id is None:
         return Rejected("app_id_missing", "an app event needs app.app_id or the account's app_id")
     user = event.user
-    block = {
-        **_contact(user),
-        **_browser(user),
-        "idfa": _device_id(user.idfa, str.upper),
-        "idfv": user.idfv,
-        "gaid": _device_id(user.gaid, str.lower),
-        "att_status": user.att_status,
-    }
+    block = _contact(user)
+    _add_browser(block, user)
+    block |= filled(
+        {
+            "idfa": _device_id(user.idfa, str.upper),
+            "idfv": user.idfv,
+            "gaid": _device_id(user.gaid, str.lower),
+            "att_status": user.att_status,
+        }
+    )
     app = {"app_id": app_id, "app_name": event.app.name, "app_version": event.app.version}
-    return {"user": filled(block), "app": filled(app), "ad": _ad(event.attribution)}
+    return {"user": block, "app": filled(app), "ad": _ad(event.attribution)}
 
 
 def _ad(attribution: Attribution) -> Block:
@@ -201,17 +232,18 @@ def _ad(attribution: Attribution) -> Block:
 
 
 def _offline(event: ConversionEvent, _: Defaults) -> Block | Rejected:
-    return {"user": filled(_contact(event.user))}
+    return {"user": _contact(event.user)}
 
 
 def _crm(event: ConversionEvent, defaults: Defaults) -> Block | Rejected:
     lead = event.lead
     if lead.lead_id is None:
         return Rejected("lead_id_missing", "a crm event needs lead.lead_id")
-    user = {**_contact(event.user), "external_id": _external_ids(event.user, defaults)}
+    user = _contact(event.user)
+    _add_external_ids(user, event.user, defaults)
     source = lead.lead_event_source
     return {
-        "user": filled(user),
+        "user": user,
         "lead": filled({"lead_id": lead.lead_id, "lead_event_source": source}),
     }
 
@@ -224,41 +256,47 @@ _BLOCKS: Mapping[str, Callable[[ConversionEvent, Defaults], Block | Rejected]] =
 }
 
 
-def _row(item: Item) -> Block:
-    return filled(
-        {
-            "price": None if item.price is None else number(item.price),
-            "quantity": whole(item.quantity) or None,
-            "content_id": item.item_id,
-            "content_category": item.item_category,
-            "content_name": item.item_name,
-            "brand": item.item_brand,
-        }
-    )
+def _row(item: Item, quantity: int | None) -> Block:
+    row: Block = {}
+    if item.price is not None:
+        row["price"] = number(item.price)
+    if quantity:
+        row["quantity"] = quantity
+    if item.item_id:
+        row["content_id"] = item.item_id
+    if item.item_category:
+        row["content_category"] = item.item_category
+    if item.item_name:
+        row["content_name"] = item.item_name
+    if item.item_brand:
+        row["brand"] = item.item_brand
+    return row
 
 
-def _count(items: Sequence[Item]) -> int | None:
+def _count(items: Sequence[Item], quantities: Sequence[int | None]) -> int | None:
     """The sum of the quantities, one for each that is missing; ``None`` with a fraction."""
     total = 0
-    for item in items:
-        quantity = 1 if item.quantity is None else whole(item.quantity)
-        if quantity is None:
+    for item, quantity in zip(items, quantities, strict=True):
+        if quantity is not None:
+            total += quantity
+        elif item.quantity is None:
+            total += 1
+        else:
             return None
-        total += quantity
     return total or None
 
 
 def _contents(items: Sequence[Item], defaults: Defaults) -> Block:
-    rows = [row for row in map(_row, items) if row]
+    quantities = [None if item.quantity is None else whole(item.quantity) for item in items]
+    rows = [row for row in map(_row, items, quantities) if row]
     if not rows:
         return {}
-    ids = dict.fromkeys(item.item_id for item in items if item.item_id)
-    return {
-        "content_type": defaults.content_type,
-        "content_ids": list(ids) or None,
-        "contents": rows,
-        "num_items": _count(items),
-    }
+    block: Block = {"content_type": defaults.content_type, "contents": rows}
+    if ids := {item.item_id: None for item in items if item.item_id}:
+        block["content_ids"] = list(ids)
+    if count := _count(items, quantities):
+        block["num_items"] = count
+    return block
 
 
 def _custom(event: ConversionEvent, names: Sequence[str]) -> Block:
@@ -293,27 +331,41 @@ def data(
     money = _money(event, defaults)
     if isinstance(money, Rejected):
         return money
-    currency, value = money
     with_person = source in ("web", "app")
-    properties = {
-        "currency": currency,
-        "value": None if value is None else number(value),
-        **(_contents(event.items, defaults) if event.items else {}),
-        "search_string": event.search_term,
-        "description": event.description,
-        "order_id": event.order_id,
-        "shop_id": event.shop_id or defaults.shop_id,
-        "customer_type": event.customer_type if with_person else None,
-        **_custom(event, defaults.pass_properties),
-    }
+    properties = _properties(event, *money, defaults)
+    if with_person and event.customer_type:
+        properties["customer_type"] = event.customer_type
     item: Block = {
         "event": name_,
         "event_time": math.floor(event.event_time),
         "event_id": event.event_id,
-        **{key: block for key, block in blocks.items() if block},
     }
-    if kept := filled(properties):
-        item["properties"] = kept
+    for key, block in blocks.items():
+        if block:
+            item[key] = block
+    if properties:
+        item["properties"] = properties
     if with_person and limited is not None:
         item["limited_data_use"] = limited
     return item
+
+
+def _properties(
+    event: ConversionEvent, currency: str | None, value: Decimal | None, defaults: Defaults
+) -> Block:
+    block = _contents(event.items, defaults) if event.items else {}
+    if currency:
+        block["currency"] = currency
+    if value is not None:
+        block["value"] = number(value)
+    if event.search_term:
+        block["search_string"] = event.search_term
+    if event.description:
+        block["description"] = event.description
+    if event.order_id:
+        block["order_id"] = event.order_id
+    if shop_id := event.shop_id or defaults.shop_id:
+        block["shop_id"] = shop_id
+    if defaults.pass_properties:
+        block |= _custom(event, defaults.pass_properties)
+    return block

@@ -24,10 +24,10 @@ def filled(pairs: Mapping[str, object]) -> dict[str, object]:
 
 def number(amount: Decimal) -> int | float:
     """A money form as a JSON number: ``20``, ``249.95``. A float holds its digits, since there are
-    at most 12 before the point and 4 behind it.
+    at most 12 before the point and 4 behind it; so it is whole when the amount is.
     """
-    whole = int(amount)
-    return whole if whole == amount else float(amount)
+    as_float = float(amount)
+    return int(as_float) if as_float.is_integer() else as_float
 
 
 def money_text(amount: Decimal | None) -> str | None:

@@ -5,7 +5,16 @@ form is dropped, noted in ``dropped``, and the event goes on. Attributes hold no
 section 1), or ``None`` or empty.
 """
 
-from forwarder.event.blocks import App, Attribution, Consent, Item, Lead, Page, User
+from forwarder.event.blocks import (
+    NO_CONSENT,
+    App,
+    Attribution,
+    Consent,
+    Item,
+    Lead,
+    Page,
+    User,
+)
 from forwarder.event.conversion import (
     ActionSource,
     AdvertiserDefaults,
@@ -24,6 +33,7 @@ from forwarder.event.peeking import Peeked, peek
 
 __all__ = [
     "MAX_BYTES",
+    "NO_CONSENT",
     "ActionSource",
     "AdvertiserDefaults",
     "App",

@@ -144,7 +144,8 @@ def troubled(
 
 def oversize(outgoing: Outgoing, now: float, account: str | None) -> Outgoing:
     """The dead letter of a record that no topic takes: our headers alone, neither value nor the
-    producer's headers, and the key only where it is short."""
+    producer's headers, and the key only where it is short.
+    """
     ours = [pair for pair in outgoing.headers if pair[0].startswith(PREFIX)]
     kept = [pair for pair in ours if pair[0] not in _OVERSIZE]
     at = rfc3339(now).encode()

@@ -19,8 +19,10 @@ import typer
 from forwarder.cli import (
     check,
     demo,
+    dlq,
     preview,
     publish,
+    replay,
     run,
     sandbox,
     schema,
@@ -52,6 +54,8 @@ app.command("validate")(validate.validate)
 app.command("preview")(preview.preview)
 app.command("send")(send.send)
 app.command("publish")(publish.publish)
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(replay.app, name="replay")
 app.command("sandbox")(sandbox.sandbox)
 app.command("demo")(demo.demo)
 
@@ -121,17 +125,22 @@ def _commands(arguments: Sequence[str]) -> list[str]:
     """The names of commands at the front of the arguments; nothing that a user may have typed."""
     found: list[str] = []
     for argument in arguments:
-        known = {"topics": ("create", "diff")}.get(found[0], ()) if found else _names()
+        known = _names(found[0]) if found else _names()
         if argument not in known:
             break
         found.append(argument)
     return found
 
 
-def _names() -> list[str]:
-    single = [command.name for command in app.registered_commands]
-    groups = [group.name for group in app.registered_groups]
-    return [name for name in [*single, *groups] if isinstance(name, str)]
+def _names(group: str | None = None) -> list[str]:
+    """Names of all commands, or of those of one group."""
+    groups = {one.name: one.typer_instance for one in app.registered_groups}
+    if group is None:
+        names = [*(command.name for command in app.registered_commands), *groups]
+    else:
+        inner = groups.get(group)
+        names = [] if inner is None else [command.name for command in inner.registered_commands]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _where(error: Exception) -> str:

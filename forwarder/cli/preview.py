@@ -141,14 +141,15 @@ def _shown_header(name: str, value: str) -> str:
 
 
 def _body(request: HttpRequest, *, reveal: bool) -> object:
-    return orjson.Fragment(request.body) if reveal else _masked(orjson.loads(request.body))
+    return orjson.Fragment(request.body) if reveal else masked(orjson.loads(request.body))
 
 
-def _masked(value: object) -> object:
+def masked(value: object) -> object:
+    """The same shape with every value hidden."""
     match value:
         case dict():
-            return {key: _masked(below) for key, below in value.items()}
+            return {key: masked(below) for key, below in value.items()}
         case list():
-            return [_masked(below) for below in value]
+            return [masked(below) for below in value]
         case _:
             return MASK

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from forwarder.kafka.port import Admin, Reader, Record, Refused, TopicPartition
+from forwarder.kafka.port import Admin, Reader, Record, Refused, TopicPartition, Unavailable
 
 POLL_RECORDS: Final = 2_000
 POLL_SECONDS: Final = 1.0
 QUIET: Final = 10.0
-"""Seconds of asking without a record, while the brokers answer, after which nothing more is to come: the last
-offsets of a partition may be no records at all (marks of a producer's transactions), or deleted.
+"""Seconds of asking without a record after which it is looked into: what is left may have been
+deleted, and where a producer uses transactions its last offsets may be no records at all.
 """
 SLACK: Final = 60.0
 """Seconds that the clock of one writer may be behind that of another."""
@@ -62,15 +62,24 @@ async def spans(
 
 class Scan:
     """One pass over ``spans``. ``position``: by partition, the next offset that was not handed
-    out.
+    out. ``foreign``: a topic that others write to, perhaps in transactions, so that silence is an
+    end there, as long as the brokers answer.
     """
 
-    def __init__(self, reader: Reader, spans: Spans, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        spans: Spans,
+        clock: Callable[[], float],
+        *,
+        foreign: bool = False,
+    ) -> None:
         self.position = {at: span.start for at, span in spans.items()}
         self._reader = reader
         self._ends = {at: span.end for at, span in spans.items()}
         self._left = {at for at, span in spans.items() if span.start < span.end}
         self._clock = clock
+        self._foreign = foreign
         self._quiet = 0.0
         reader.assign(sorted(spans))
         for at in sorted(self._left):
@@ -100,8 +109,7 @@ class Scan:
         else:  # only time spent asking counts
             self._quiet += self._clock() - asked_at
         if self._quiet >= QUIET:
-            await self._reader.bounds(sorted(self._left))  # raises when nobody answers
-            self._finish(list(self._left))
+            self._look_into(await self._reader.bounds(sorted(self._left)))
         return [record for at, records in found.items() for record in self._within(at, records)]
 
     async def batches(self) -> AsyncIterator[Sequence[Record]]:
@@ -120,6 +128,14 @@ class Scan:
             return records
         self._finish([at])
         return [record for record in records if record.offset < end]
+
+    def _look_into(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> None:
+        self._quiet = 0.0
+        gone = [at for at, (first, _) in bounds.items() if first >= self._ends[at]]
+        self._finish(list(self._left) if self._foreign else gone)
+        if self._left:
+            at = min(self._left)
+            raise Unavailable(f"no records come from {at.topic}/{at.partition}")
 
     def _finish(self, done: Iterable[TopicPartition]) -> None:
         for at in done:

@@ -94,7 +94,7 @@ class Session:
         pace = self._work.pace()
         starts: Mapping[TopicPartition, int] | None = await self._starts()
         while starts is not None:
-            scan = Scan(self._reader, self._from(starts), self._clocks.steady)
+            scan = self._work.scan(self._reader, self._from(starts))
             await self._pass(scan, feed, pace)
             starts = None if self._stopped else feed.again()
         await self._commit(feed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from forwarder.deadletters.desk import Clocks
 from forwarder.deadletters.explain import Today
@@ -15,6 +15,10 @@ from forwarder.deadletters.resolve import settle
 from forwarder.deadletters.scan import Scan, Span, Spans
 from forwarder.deadletters.survey import Counts, Survey
 from forwarder.kafka.port import Kafka, Reader, TopicPartition
+
+DLQ: Final = "dlq"
+EVENTS: Final = "events"
+"""The sources of a run."""
 
 
 class Watcher(Protocol):
@@ -59,6 +63,10 @@ class Work:
         topic = self.run.topic
         return {TopicPartition(topic, at): Span(*span) for at, span in self.run.spans.items()}
 
+    def scan(self, reader: Reader, spans: Spans) -> Scan:
+        """A pass over what the run is about."""
+        return Scan(reader, spans, self.clocks.steady, foreign=self.run.source == EVENTS)
+
     async def settle(
         self,
         ledger: Ledger,
@@ -75,7 +83,7 @@ class Work:
         """Count all of the run's spans, unless ``between`` ends it."""
         judge = await self.judging(ledger, reader)
         survey = Survey(judge, self.clocks.now, limit=self.limit, today=self.today)
-        scan = Scan(reader, self.spans, self.clocks.steady)
+        scan = self.scan(reader, self.spans)
 
         async def told() -> bool:
             self.watcher.counting(scan.left)

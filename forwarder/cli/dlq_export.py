@@ -1,0 +1,119 @@
+"""``forwarder dlq export``: the events behind dead letters, as lines that ``publish`` takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import orjson
+import typer
+from pydantic_core import from_json
+
+from forwarder.cli.console import say
+from forwarder.cli.dlq_show import Reveal
+from forwarder.cli.filters import checked, filtered, warn_of_unknown
+from forwarder.cli.options import Config, settings_of
+from forwarder.cli.scanning import letters, on_kafka
+from forwarder.deadletters.letter import Letter
+from forwarder.deadletters.marks import Marks, place
+from forwarder.deadletters.query import Filters
+from forwarder.problems import Problem, Problems
+
+_BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
+"""Line breaks stand between the tokens of JSON only, where a space does as well."""
+
+
+@filtered
+def export(
+    filters: Filters,
+    config: Config = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write there instead of to stdout."),
+    ] = None,
+    reveal: Reveal = False,
+) -> None:
+    """Print the events of dead letters as JSON Lines, each event once, bytes as they were.
+
+    Published again they reach every account, not only the one that failed: use forwarder replay
+    for that. To a terminal only with --reveal. Exit 3 if there are none, or some could not be
+    exported since they are no JSON.
+    """
+    settings = settings_of(config)
+    unknown = warn_of_unknown(checked(filters, settings), settings)
+    if out is None and sys.stdout.isatty() and not reveal:
+        rule = "would show whole events on this terminal"
+        raise Problems([Problem("--out", rule, "name a file, pipe it on, or add --reveal")])
+    with _opened(out) as file:
+        exported = Export(file, filters.limit)
+        on_kafka(settings, lambda kafka: letters(kafka, settings, filters, exported.take))
+    say(f"{exported.written} events exported")
+    if exported.left_out:
+        say(f"{exported.left_out} dead letters left out: they hold no JSON object")
+    if exported.written == 0 and exported.left_out == 0 and unknown:
+        raise Problems(unknown)
+    if exported.left_out or not exported.written:
+        raise typer.Exit(3)
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[BinaryIO]:
+    """The file, which only its owner can read: it holds personal data."""
+    if out is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        rule = f"{out} cannot be written: {error.strerror}"
+        raise Problems([Problem("--out", rule, "name another file")]) from None
+    with os.fdopen(descriptor, "wb") as file:
+        yield file
+
+
+class Export:
+    """Writes each event once, though several accounts may have refused it."""
+
+    def __init__(self, file: BinaryIO, limit: int | None) -> None:
+        self.written = 0
+        self.left_out = 0
+        self._file = file
+        self._limit = limit
+        self._seen = Marks()
+
+    def take(self, letter: Letter) -> bool:
+        origin = place(letter.text("origin"))
+        if origin is not None and not self._seen.add("", origin):
+            return True
+        line = one_line(letter.record.value)
+        if line is None:
+            self.left_out += 1
+            return True
+        self._file.write(line + b"\n")
+        self.written += 1
+        return self.written != self._limit
+
+
+def one_line(value: bytes | None) -> bytes | None:
+    """The JSON object in a record's value, on one line; ``None`` when it holds none."""
+    if not value:
+        return None
+    body = value[5:] if value[0] == 0 else value
+    return body.translate(_BREAKS).strip() if isinstance(_parsed(body), dict) else None
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:  # as the event is read, too
+        parsed: object = from_json(body, allow_inf_nan=True)
+    except ValueError:
+        return None
+    return parsed

@@ -1,0 +1,109 @@
+"""Reading topics for a person who waits: errors with their place, a bar with rate and estimate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from forwarder.cli import console
+from forwarder.cli.cluster import cluster
+from forwarder.cli.failures import kafka_at
+from forwarder.deadletters import scan
+from forwarder.deadletters.letter import Letter
+from forwarder.deadletters.query import Filters, matcher
+from forwarder.kafka.port import Kafka
+from forwarder.ops.words import count, span
+from forwarder.settings import Settings
+
+Result = TypeVar("Result")
+
+
+def on_kafka(settings: Settings, work: Callable[[Kafka], Awaitable[Result]]) -> Result:
+    """``work`` with the cluster. Raises ``Failed`` for whatever Kafka refuses."""
+
+    async def run() -> Result:
+        return await work(cluster(settings))
+
+    with kafka_at(f"kafka {settings.kafka.bootstrap_servers}"):
+        return asyncio.run(run())
+
+
+class Bar:
+    """A progress bar, on a terminal only, with records a second and the time that is left."""
+
+    def __init__(self, show: Callable[[float, float, str], None]) -> None:
+        self._show = show
+        self._started = time.monotonic()
+
+    def at(self, done: int, total: int) -> None:
+        """``done`` of ``total`` records."""
+        rate = done / max(time.monotonic() - self._started, 1e-3)
+        left = f", {span((total - done) / rate)} left" if rate and done < total else ""
+        self._show(done, max(total, 1), f"{count(rate)}/s{left}")
+
+
+@contextmanager
+def bar(doing: str) -> Iterator[Bar]:
+    """``doing``: what the bar says in front."""
+    with console.progress() as progress:
+        task = progress.add_task(doing, total=None, note="")
+        yield Bar(
+            lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
+        )
+
+
+@dataclass(slots=True)
+class Scanned:
+    """How much was read in how many seconds. ``all``: the end was reached."""
+
+    records: int = 0
+    seconds: float = 0.0
+    all: bool = True
+
+    @property
+    def rate(self) -> int:
+        """Records a second."""
+        return round(self.records / self.seconds) if self.seconds else 0
+
+
+async def letters(
+    kafka: Kafka, settings: Settings, filters: Filters, take: Callable[[Letter], bool]
+) -> Scanned:
+    """Hand every dead letter that passes to ``take``, until it returns false.
+
+    Reads up to where the topic ends now. Raises ``KafkaProblem``.
+    """
+    admin, reader = kafka.admin(), kafka.reader()
+    try:
+        await admin.start()
+        await reader.start()
+        parts = await scan.partitions(admin, settings.kafka.dead_letter_topic)
+        spans = await scan.spans(reader, parts, filters.failed_since)
+        with bar("reading dead letters") as shown:
+            reading = scan.Scan(reader, spans, time.monotonic)
+            return await _read(reading, scan.size(spans), filters, take, shown)
+    finally:
+        await reader.stop()
+        await admin.stop()
+
+
+async def _read(
+    reading: scan.Scan, total: int, filters: Filters, take: Callable[[Letter], bool], shown: Bar
+) -> Scanned:
+    matches, found, started = matcher(filters), Scanned(), time.monotonic()
+    async for records in reading.batches():
+        for record in records:
+            found.records += 1
+            letter = Letter(record)
+            if matches(letter) and not take(letter):
+                found.all = False
+                break
+        shown.at(total - reading.left, total)
+        if not found.all:
+            break
+    found.seconds = time.monotonic() - started
+    return found

@@ -23,6 +23,7 @@ from forwarder.kafka.records import (
     troubled,
 )
 from forwarder.routing import Route
+from forwarder.sources.reading import TopicTranslator, as_native
 
 
 class Decode(Protocol):
@@ -54,7 +55,9 @@ class Plan:
 
 class Planner:
     """Plans poll batches for one settings file. ``unrouted_dies``: an event that no account's
-    advertiser list names becomes a dead letter (else it is only counted).
+    advertiser list names becomes a dead letter (else it is only counted). ``translator``: of an
+    events topic in a tool's format. What cannot be read there is dead-lettered as it came; all
+    else goes on as an event of the schema.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class Planner:
         decode: Decode,
         *,
         unrouted_dies: bool,
+        translator: TopicTranslator | None = None,
     ) -> None:
         self._accounts = accounts
         self._route = route
         self._decode = decode
         self._unrouted_dies = unrouted_dies
+        self._translator = translator
 
     def events(self, records: Sequence[Record], now: float, plan: Plan) -> None:
         """Plan records of the events topic."""
@@ -82,12 +87,15 @@ class Planner:
 
     def _event(self, record: Record, now: float, plan: Plan) -> None:
         try:
-            event = self._decode(record.value, now=now, appended_at=record.timestamp / 1000)
+            read = self._read(record, now, plan)
         except InvalidEvent as invalid:
             trouble = Trouble(invalid.reason, f"local.{invalid.reason}", str(invalid))
             keep_value = invalid.reason != "oversize"
             self._bury(record, Progress(coordinates(record)), trouble, None, now, plan, keep_value)
             return
+        if read is None:
+            return
+        record, event = read
         plan.unknown_fields += len(event.unknown_fields())
         route = self._route(event)
         plan.unknown_fields += route.unknown
@@ -100,6 +108,26 @@ class Planner:
         plan.records[record.topic, "routed" if queued else "skipped"] += 1
         for path in event.dropped:
             plan.dropped_fields[path] += 1
+
+    def _read(
+        self, record: Record, now: float, plan: Plan
+    ) -> tuple[Record, ConversionEvent] | None:
+        """The record with the event as the schema has it, and that event; ``None``: it is of a
+        kind that holds none. Raises ``InvalidEvent``.
+        """
+        at = record.timestamp / 1000
+        if self._translator is None:
+            return record, self._decode(record.value, now=now, appended_at=at)
+        native = self._translator.native(record)
+        if native is None:
+            plan.records[record.topic, "no_event"] += 1
+            return None
+        plan.unknown_fields += len(native.notes)
+        translated = as_native(record, native)
+        try:
+            return translated, self._decode(translated.value, now=now, appended_at=at)
+        except InvalidEvent as invalid:
+            raise native.blamed(invalid) from None
 
     def _queue(
         self, record: Record, event: ConversionEvent, names: Sequence[str], plan: Plan

@@ -39,6 +39,7 @@ from forwarder.settings import (
     advertiser_defaults,
     bind_accounts,
     config_hash,
+    topic_translator,
     units,
 )
 from forwarder.startup import create_missing_topics, place_new_group
@@ -208,6 +209,7 @@ class Worker:
             Routing(self._accounts, DESTINATIONS),
             partial(_decode, advertiser_defaults(self._settings)),
             unrouted_dies=self._settings.unrouted == "dead_letter",
+            translator=topic_translator(self._settings),
         )
         delays = dict(topics.retry_topics(kafka.topic_prefix))
         names = RouterTopics(kafka.events_topic, delays, kafka.dead_letter_topic, self._queues)

@@ -76,14 +76,14 @@ class Incoming:
         if nothing:
             self.nothing[nothing] += 1
         for native in natives:
-            self.notes.update({self._known(note) for note in native.notes})
+            for note in {Note(_general(one.path), one.text) for one in native.notes}:
+                self.notes[self._counted(note)] += 1
         return natives
 
-    def _known(self, note: Note) -> Note:
-        """The note as it is counted: payloads with ids as keys must not fill memory or screen."""
-        general = Note(_general(note.path), note.text)
-        if general in self.notes or len(self.notes) < _MOST_NOTES:
-            return general
+    def _counted(self, note: Note) -> Note:
+        """``note``, or all others as one: payloads with ids as keys must not fill the screen."""
+        if note in self.notes or len(self.notes) < _MOST_NOTES:
+            return note
         return Note(_OTHERS, note.text)
 
     def say_notes(self) -> None:

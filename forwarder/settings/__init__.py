@@ -9,7 +9,7 @@ from forwarder.settings.derived import (
     events_advertiser,
     named_budgets,
     source_options,
-    topic_source,
+    topic_translator,
     units,
 )
 from forwarder.settings.file import load
@@ -37,6 +37,6 @@ __all__ = [
     "load",
     "named_budgets",
     "source_options",
-    "topic_source",
+    "topic_translator",
     "units",
 ]

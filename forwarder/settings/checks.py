@@ -11,6 +11,7 @@ from forwarder.destinations.contract import Destination
 from forwarder.destinations.settings import BudgetSettings
 from forwarder.lane.budget import LEAST
 from forwarder.problems import Problem, did_you_mean
+from forwarder.routing import EVERY_ADVERTISER
 from forwarder.settings.derived import bind, named_budgets
 from forwarder.settings.model import Settings
 
@@ -24,6 +25,7 @@ def settings_problems(settings: Settings, destinations: Mapping[str, Destination
         *_lists(settings),
         *_batches(settings, destinations),
         *_topics(settings),
+        *_nobodys(settings),
         *_security(settings),
         *_bound(settings, destinations),
     ]
@@ -128,6 +130,16 @@ def _topics(settings: Settings) -> Iterator[Problem]:
         place = settings.place("kafka", "settlements_topic")
         rule = f"{kafka.settlements_topic} is {taken[kafka.settlements_topic]} topic"
         yield Problem(place, rule, "choose another settlements_topic")
+
+
+def _nobodys(settings: Settings) -> Iterator[Problem]:
+    """Whether events that name no advertiser would be those of one that no account has."""
+    name = settings.kafka.events_advertiser
+    listed = {one for account in settings.accounts.values() for one in account.advertisers}
+    if name is not None and not listed & {name, EVERY_ADVERTISER}:
+        place = settings.place("kafka", "events_advertiser")
+        fix = did_you_mean(name, listed) or "list it in the advertisers of an account"
+        yield Problem(place, f"no account lists {name}", fix)
 
 
 def _security(settings: Settings) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from forwarder.destinations.settings import AccountSettings
 from forwarder.event import AdvertiserDefaults
 from forwarder.routing import EVERY_ADVERTISER
 from forwarder.settings.model import Settings
-from forwarder.sources import SOURCES, Options, Source
+from forwarder.sources import SOURCES, Options
+from forwarder.sources.reading import TopicTranslator
 
 _HASH_DIGITS: Final = 12
 
@@ -56,9 +57,10 @@ def source_options(settings: Settings) -> Options:
     return Options(advertiser=events_advertiser(settings), consent=kafka.events_consent.named())
 
 
-def topic_source(settings: Settings) -> Source | None:
+def topic_translator(settings: Settings) -> TopicTranslator | None:
     """What translates records of the events topic; ``None``: they are native."""
-    return SOURCES.get(settings.kafka.events_format)
+    source = SOURCES.get(settings.kafka.events_format)
+    return None if source is None else TopicTranslator(source, source_options(settings))
 
 
 def named_budgets(account: AccountSettings) -> list[str]:

@@ -73,6 +73,10 @@ class Native:
         """Errors of the native event, by the user's names."""
         return [FieldError(self.named(error.path), _rule(error)) for error in errors]
 
+    def blamed(self, invalid: InvalidEvent) -> InvalidEvent:
+        """The same refusal, by the user's names."""
+        return InvalidEvent(invalid.reason, self.renamed(invalid.errors))
+
 
 class Translation(NamedTuple):
     """``nothing``: why there is no event, in words; empty where there are some."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 from pydantic_core import from_json
 
-from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent
+from forwarder.event import MAX_BYTES, FieldError, InvalidEvent
 from forwarder.kafka.port import Headers, Record
 from forwarder.sources.contract import Given, Native, Options, Source, Translation
 
@@ -27,17 +27,6 @@ def translate(value: bytes | None, source: Source, options: Options) -> Translat
     if not isinstance(given, Mapping):
         raise InvalidEvent("invalid_event", [FieldError(_RECORD, "must be a JSON object")])
     return source(given, options)
-
-
-def judged(native: Native, decode: Callable[[bytes], ConversionEvent]) -> ConversionEvent:
-    """The event, checked as every event is; errors name the fields as the user does.
-
-    Raises ``InvalidEvent``.
-    """
-    try:
-        return decode(native.json())
-    except InvalidEvent as invalid:
-        raise InvalidEvent(invalid.reason, native.renamed(invalid.errors)) from None
 
 
 def _json(value: bytes) -> Given | object:

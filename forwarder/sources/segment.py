@@ -71,6 +71,8 @@ def translate(given: Given, options: Options) -> Translation:
         raise misshapen("type", f"must be one of {known} or {_OTHERS[-1]}")
     builder = Builder(Fields(given))
     builder.apply(_RULES)
+    if not builder.has("event_id"):
+        builder.call("event_id", "messageId")  # every call has one, the other is the exception
     _name(builder, call)
     _emails(builder)
     builder.advertiser(_ADVERTISER, options)

@@ -7,10 +7,13 @@ any time: what a crash can write again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from forwarder.due import Due
 from forwarder.kafka.port import (
     Broken,
     Committed,
@@ -38,6 +41,7 @@ DRAIN_SECONDS = 20.0
 """How long a revoke waits for the batch that is being written: far below the 60 s that the group
 waits, far above what brokers in good health need."""
 PAUSE_AFTER_TROUBLE = 1.0
+POLL_AGAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,9 @@ class Router:
         self._commit: asyncio.Task[None] | None = None
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
-        self._not_due: dict[TopicPartition, float] = {}
+        self._due = Due(self._consumer, topics.retries, metrics.retry_overdue)
         self._stopping = asyncio.Event()
+        self._give_up_at = math.inf
         self.view = RouterView(progress_at=clock())
 
     # -- life -----------------------------------------------------------------------------------
@@ -121,7 +126,7 @@ class Router:
                     polling.cancel()
                     await asyncio.wait({polling})
                     break
-                await self._turn(polling.result())
+                await self._turn_while_polling(polling.result())
             stopping.cancel()
         finally:
             self._stopping.set()
@@ -129,7 +134,9 @@ class Router:
 
     def stop(self) -> None:
         """Finish the batch that is being written, then leave. May be called twice."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._give_up_at = self._clock() + DRAIN_SECONDS
 
     @property
     def role(self) -> str:
@@ -153,15 +160,31 @@ class Router:
         return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
-        self._resume_due()
+        self._due.resume(self._now())
         try:
             return await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
         except Broken:
             raise
+        except Refused as problem:  # an operator must act; a restart would change nothing
+            self.view.progress_at = self._clock()
+            self._log.warning("kafka_refused", role="router", error=str(problem))
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+            return {}
         except KafkaProblem as problem:
             self._log.warning("kafka_unreachable", role="router", error=str(problem))
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
             return {}
+
+    async def _turn_while_polling(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """A turn may wait for Kafka without end; a member that polls no more loses its place."""
+        turn = asyncio.create_task(self._turn(polled), name="router-turn")
+        try:
+            while not (await asyncio.wait({turn}, timeout=POLL_AGAIN_SECONDS))[0]:
+                with contextlib.suppress(Refused, Unavailable):
+                    await self._consumer.poll((), 0, 0.0)
+            turn.result()
+        finally:
+            turn.cancel()
 
     # -- membership -----------------------------------------------------------------------------
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
@@ -171,7 +194,7 @@ class Router:
         bounds = await self._consumer.bounds(fresh) if fresh else {}
         self._committed = {tp: place.offset for tp, place in committed.items() if place is not None}
         self._next = self._committed | {tp: start for tp, (start, _) in bounds.items()}
-        self._not_due.clear()
+        self._due.clear()
         self._lease.begin()
         self.view.partitions = tuple(sorted(partitions))
         self.view.joined = True
@@ -196,7 +219,7 @@ class Router:
     def _fence(self) -> None:
         self._epoch += 1
         self._next = {}
-        self._not_due.clear()
+        self._due.clear()
         self.view.partitions = ()
 
     # -- one batch ------------------------------------------------------------------------------
@@ -238,39 +261,12 @@ class Router:
         self, partition: TopicPartition, records: Sequence[Record], now: float, plan: Plan
     ) -> Sequence[Record]:
         """Plan one partition's records; returns those that are in the plan."""
-        delay = self._topics.retries.get(partition.topic)
-        if delay is None:
+        if partition.topic not in self._topics.retries:
             self._planner.events(records, now, plan)
             return records
-        due = self._due(partition, records, delay, now)
+        due = self._due.of(partition, records, now)
         self._planner.retries(due, now, plan)
         return due
-
-    def _due(
-        self, partition: TopicPartition, records: Sequence[Record], delay: float, now: float
-    ) -> Sequence[Record]:
-        """The records whose delay is over. Reading goes back to the first that is not due."""
-        for index, record in enumerate(records):
-            due_at = record.timestamp / 1000 + delay
-            if due_at > now:
-                self._consumer.seek(partition, record.offset)
-                self._consumer.pause([partition])
-                # A clock that is ahead of ours must not hold a record for longer than its delay.
-                self._not_due[partition] = min(due_at, now + delay)
-                self._metrics.retry_overdue(partition.topic, 0.0)
-                return records[:index]
-        if records:
-            overdue = now - (records[0].timestamp / 1000 + delay)
-            self._metrics.retry_overdue(partition.topic, overdue)
-        return records
-
-    def _resume_due(self) -> None:
-        now = self._now()
-        due = [partition for partition, at in self._not_due.items() if at <= now]
-        for partition in due:
-            del self._not_due[partition]
-        if due:
-            self._consumer.resume(due)
 
     # -- writing --------------------------------------------------------------------------------
     async def _write(self, plan: Plan, epoch: int) -> None:
@@ -285,7 +281,7 @@ class Router:
     async def _write_topic(
         self, topic: str, records: Sequence[Outgoing], epoch: int, account: str | None = None
     ) -> None:
-        """Write until it is acknowledged; only a revoke ends the trying, or ``Broken``."""
+        """Write until it is acknowledged. A revoke ends the trying, or a stop, or ``Broken``."""
         stalled = asyncio.get_running_loop().call_later(WRITE_STALLED, self._stalled, topic)
         try:
             while True:
@@ -298,13 +294,28 @@ class Router:
                     break
                 except (Unavailable, Refused) as problem:
                     self._stalled(topic, str(problem))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-                if epoch != self._epoch:
-                    raise Stale("revoked while a write was not acknowledged")
+                await self._may_write_again(epoch)
         finally:
             stalled.cancel()
         if self.view.stalled_since.pop(topic, None) is not None:
             self._log.info("write_back", topic=topic)
+
+    async def _may_write_again(self, epoch: int) -> None:
+        """Wait a little, and until the lease is held. Raises ``Stale`` when these partitions are
+        not this member's any more, ``Unavailable`` when it stops.
+        """
+        while True:
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+            if epoch != self._epoch:
+                raise Stale("revoked while a write was not acknowledged")
+            if self._clock() >= self._give_up_at:
+                raise Unavailable("stopped while a write was not acknowledged")
+            if self._lease.ageing:
+                with contextlib.suppress(Unavailable):
+                    await self._commit_progress()
+            if self._lease.held:
+                self.view.progress_at = self._clock()
+                return
 
     async def _shrink(
         self, topic: str, refused: Sequence[Outgoing], epoch: int, account: str | None

@@ -19,6 +19,7 @@ from forwarder.kafka.port import (
     Consumer,
     KafkaProblem,
     Rebalance,
+    Refused,
     Stale,
     TopicPartition,
 )
@@ -283,6 +284,11 @@ class Sender:
                 polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
             except Broken:
                 raise
+            except Refused as problem:  # an operator must act; a restart would change nothing
+                self.view.progress_at = self._around.clock()
+                self._log.warning("kafka_refused", destination=self.destination, error=str(problem))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                continue
             except KafkaProblem as problem:
                 self._log.warning(
                     "kafka_unreachable", destination=self.destination, error=str(problem)

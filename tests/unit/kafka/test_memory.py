@@ -59,7 +59,12 @@ def now() -> float:
 def cluster(*topics: str, latency: float = 0.0) -> MemoryCluster:
     made = MemoryCluster(
         lambda: 1_000_000 + now(),
-        connection=Connection("memory", session_timeout=SESSION, rebalance_timeout=REBALANCE),
+        connection=Connection(
+            "memory",
+            session_timeout=SESSION,
+            rebalance_timeout=REBALANCE,
+            write_timeout=WRITE,
+        ),
         latency=lambda: latency,
     )
     for topic in topics or ("q",):

@@ -9,6 +9,11 @@ MEANINGS: Final = {
     "kafka.bootstrap_servers": "`host:port`, several separated by commas",
     "kafka.group_id": "the routers' group; senders use `<group_id>.senders.<destination>`",
     "kafka.events_topic": "where events come from",
+    "kafka.events_format": "what the records are: `native`, or what `ga4` or `segment` write",
+    "kafka.events_advertiser": "with another format: the advertiser of events that name none; unset: the only one that accounts list",
+    "kafka.events_consent.ad_storage": "with `segment`: categories of the consent tool that stand for this consent",
+    "kafka.events_consent.ad_user_data": "as above",
+    "kafka.events_consent.ad_personalization": "as above",
     "kafka.topic_prefix": "of `.queue.<account>`, `.retry.1m .10m .1h`, `.dlq`, `.replays`",
     "kafka.start_from": "`earliest`, `latest` or a time: where a new group starts; unset: at the beginning, but not "
     "when records older than 1 h are there. When set it also opens queues that stand at `no_offset`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -27,6 +28,7 @@ from forwarder.kafka.reader import foreign
 
 OK: Final = 0
 EXISTS: Final = 36
+SEEN_AFTER: Final = 0.05
 
 
 class _NewTopic(NamedTuple):
@@ -98,10 +100,12 @@ class AiokafkaAdmin:
         }
         if refused:
             raise _not_created(refused)
+        await self._visible({spec.name: 1 for spec in specs})
 
     async def add_partitions(self, topic: str, total: int) -> None:
         async with self._limited(f"adding partitions to {topic}"):
             await self._inner.create_partitions({topic: NewPartitions(total)})
+        await self._visible({topic: total})
 
     async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
         async with self._limited("reading committed offsets"):
@@ -125,6 +129,15 @@ class AiokafkaAdmin:
         wanted = {foreign(at): RecordsToDelete(offset) for at, offset in before.items()}
         async with self._limited("deleting records"):
             await self._inner.delete_records(wanted)
+
+    async def _visible(self, partitions: Mapping[str, int]) -> None:
+        """Wait until brokers tell of what the controller has made."""
+        async with self._limited(f"waiting for {', '.join(partitions)} to be seen"):
+            while True:
+                there = await self.topics()
+                if all(there.get(name, 0) >= count for name, count in partitions.items()):
+                    return
+                await asyncio.sleep(SEEN_AFTER)
 
     async def _config(self, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         if not names:

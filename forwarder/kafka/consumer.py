@@ -18,7 +18,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from forwarder.kafka import inside, reader
 from forwarder.kafka.assignor import UnitAssignor
 from forwarder.kafka.connection import Connection
-from forwarder.kafka.errors import limited
+from forwarder.kafka.errors import limited, translated
 from forwarder.kafka.membership import Membership
 from forwarder.kafka.metadata import require_topics, started
 from forwarder.kafka.port import Committed, Rebalance, Record, TopicPartition
@@ -95,8 +95,7 @@ class AiokafkaConsumer:
         self._membership.raise_failure()
         if not self._membership.settled.is_set():
             # getmany() would wait for the end of the rebalance, however long that takes.
-            await self._membership.wait(timeout)
-            return {}
+            return await self._wait_for_the_group(timeout)
         return await reader.fetch(self._inner, partitions, max_records, timeout)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
@@ -129,6 +128,17 @@ class AiokafkaConsumer:
     def _mine(self, partitions: Collection[TopicPartition]) -> list[aiokafka.TopicPartition]:
         assigned = self._inner.assignment()
         return [reader.foreign(partition) for partition in partitions if partition in assigned]
+
+    async def _wait_for_the_group(
+        self, seconds: float
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        with inside.polling(self._inner):
+            await self._membership.wait(seconds)
+        try:
+            inside.check(self._inner)
+        except aiokafka.errors.KafkaError as error:
+            raise translated(error, f"joining group {self._group}") from error
+        return {}
 
     def _is_member(self) -> bool:
         return inside.is_member(self._inner)

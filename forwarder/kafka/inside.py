@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -31,6 +32,26 @@ async def first_assignment(consumer: AIOKafkaConsumer) -> None:
 def is_member(consumer: AIOKafkaConsumer) -> bool:
     """Whether the group still knows it, as far as it was told."""
     return bool(consumer._coordinator.member_id)
+
+
+def check(consumer: AIOKafkaConsumer) -> None:
+    """Raise what its coordinator could not do; until somebody takes that, it does nothing."""
+    consumer._coordinator.check_errors()
+
+
+@contextlib.contextmanager
+def polling(consumer: AIOKafkaConsumer) -> Iterator[None]:
+    """Count as a poll: without one for ``max_poll_interval_ms`` a member neither stays nor joins.
+
+    Its own counter is left wrong by a poll that is cancelled or fails; this puts it right.
+    """
+    subscription = consumer._subscription
+    subscription._fetch_count = 1
+    try:
+        yield
+    finally:
+        subscription._fetch_count = 0
+        subscription._last_fetch_ended = time.monotonic()
 
 
 async def committed(

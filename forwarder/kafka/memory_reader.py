@@ -71,10 +71,10 @@ class MemoryReader:
         self._world.network.changed()
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        action = self._kept().commit_from_outside
         if not offsets:
             return
         self._check_assigned(offsets)
-        action = self._kept().commit_from_outside
         await self._commit(lambda: action(offsets))
 
     async def committed(

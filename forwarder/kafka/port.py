@@ -230,7 +230,8 @@ class Admin(Protocol):
         ...
 
     async def create(self, specs: Sequence[TopicSpec]) -> None:
-        """Create topics; one that exists already is left as it is and is no error.
+        """Create topics, and return when they can be seen. One that exists already is left as it
+        is and is no error.
 
         Raises ``Refused``, naming the topics, when this principal may not or a setting is wrong.
         """

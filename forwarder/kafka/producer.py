@@ -8,8 +8,9 @@ a producer that had a batch refused is replaced by a new one, behind this port.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -48,6 +49,7 @@ class _Line:
     def __init__(self, inner: AIOKafkaProducer) -> None:
         self.inner = inner
         self.refused = False
+        self.retired = False
         self.users = 0
 
 
@@ -91,18 +93,17 @@ class AiokafkaProducer:
         self, topic: str, records: Sequence[Outgoing], partition: int | None
     ) -> list[int]:
         """Positions of the records that are too large; all others are acknowledged."""
-        line = await self._current()
-        await require_topics(line.inner.client, (topic,))
-        there = line.inner.client.cluster.partitions_for_topic(topic)
         refused: list[int] = []
-        left = [
-            (positions, number)
-            for number, positions in self._spread(topic, records, partition, there).items()
-        ]
-        while left:
+        left: list[tuple[Sequence[int], int]] | None = None
+        while left is None or left:
             line = await self._current()
-            batches = _built(line.inner, records, left)
-            errors = await self._acknowledged(line, topic, batches)
+            with self._using(line):
+                await require_topics(line.inner.client, (topic,))
+                if left is None:
+                    there = line.inner.client.cluster.partitions_for_topic(topic)
+                    left = self._spread(topic, records, partition, there)
+                batches = _built(line.inner, records, left)
+                errors = await self._acknowledged(line, topic, batches)
             left = []
             for batch, error in zip(batches, errors, strict=True):
                 left += self._again(batch, error, line, refused, topic)
@@ -135,35 +136,29 @@ class AiokafkaProducer:
         records: Sequence[Outgoing],
         partition: int | None,
         there: Iterable[int],
-    ) -> Mapping[int, Sequence[int]]:
-        """Positions by partition: the one told, or by key; those without a key stay together."""
+    ) -> list[tuple[Sequence[int], int]]:
+        """Positions for each partition: the one told, or by key; those without stay together."""
         numbers = sorted(there)
         if partition is not None and partition not in numbers:
             raise Refused(f"{topic} has no partition {partition}")
         if partition is not None or len(numbers) == 1:
-            return {numbers[0] if partition is None else partition: range(len(records))}
+            return [(range(len(records)), numbers[0] if partition is None else partition)]
         self._next_partition += 1
         spread: dict[int, list[int]] = {}
         for position, record in enumerate(records):
             hashed = self._next_partition if record.key is None else murmur2(record.key)
             number = numbers[(hashed & 0x7FFFFFFF) % len(numbers)]
             spread.setdefault(number, []).append(position)
-        return spread
+        return [(positions, number) for number, positions in spread.items()]
 
     async def _acknowledged(
         self, line: _Line, topic: str, batches: Sequence[_Batch]
     ) -> list[Exception | None]:
         """Send all, wait for all; the error of each that failed."""
-        line.users += 1
-        try:
-            futures = [await self._sent(line, topic, batch) for batch in batches]
-            if len(futures) == 1:
-                return [await _error(futures[0])]
+        futures = [await self._sent(line, topic, batch) for batch in batches]
+        if len(futures) > 1:
             await asyncio.wait(futures)
-            return [await _error(future) for future in futures]
-        finally:
-            line.users -= 1
-            self._retire(line)
+        return [await _error(future) for future in futures]
 
     async def _sent(self, line: _Line, topic: str, batch: _Batch) -> asyncio.Future[Any]:
         if batch.builder.size() > LARGEST:
@@ -204,8 +199,20 @@ class AiokafkaProducer:
             raise
         return line
 
+    @contextlib.contextmanager
+    def _using(self, line: _Line) -> Iterator[None]:
+        """Keep a line open until the last of its users is done with it."""
+        line.users += 1
+        try:
+            yield
+        finally:
+            line.users -= 1
+            if line.refused and not line.users:
+                self._retire(line)
+
     def _retire(self, line: _Line) -> None:
-        if line.refused and not line.users:
+        if not line.retired:
+            line.retired = True
             task = asyncio.create_task(self._close(line), name="close a replaced producer")
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
@@ -265,4 +272,5 @@ async def _error(future: asyncio.Future[Any]) -> Exception | None:
 def _failed(error: Exception) -> asyncio.Future[Any]:
     future = asyncio.get_running_loop().create_future()
     future.set_exception(error)
+    future.exception()  # seen, also when nobody waits for it any more
     return future

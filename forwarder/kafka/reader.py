@@ -13,7 +13,7 @@ from forwarder.kafka import inside
 from forwarder.kafka.connection import Connection, client_options, milliseconds, pace
 from forwarder.kafka.errors import limited, translated
 from forwarder.kafka.metadata import require_topics, started
-from forwarder.kafka.port import Committed, Record, Stale, TopicPartition
+from forwarder.kafka.port import Committed, Record, Refused, Stale, TopicPartition
 
 # getmany() without partitions reads all of them, so "none" is spelled as one that never exists.
 NOWHERE: Final = aiokafka.TopicPartition("", -1)
@@ -24,6 +24,7 @@ class AiokafkaReader:
 
     def __init__(self, connection: Connection, group: str | None, client_id: str) -> None:
         self._connection = connection
+        self._group = group
         self._inner = make_consumer(connection, group, client_id, topics=1)
         self._wanted: tuple[TopicPartition, ...] = ()
         self._seeks: dict[TopicPartition, int] = {}
@@ -63,6 +64,7 @@ class AiokafkaReader:
             raise Stale(f"{partition.topic}/{partition.partition} is not assigned")
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        self._require_group()
         if offsets:
             await self._apply()
             await commit(self._inner, offsets, self._connection.commit_timeout)
@@ -70,6 +72,7 @@ class AiokafkaReader:
     async def committed(
         self, partitions: Collection[TopicPartition]
     ) -> Mapping[TopicPartition, Committed | None]:
+        self._require_group()
         return await committed(self._inner, partitions, self._connection.request_timeout)
 
     async def bounds(
@@ -83,6 +86,10 @@ class AiokafkaReader:
     ) -> Mapping[TopicPartition, int | None]:
         await self._require({partition.topic for partition in times})
         return await offsets_at(self._inner, times, self._connection.request_timeout)
+
+    def _require_group(self) -> None:
+        if self._group is None:
+            raise Refused("a reader without a group keeps no offsets")
 
     async def _apply(self) -> None:
         """Assign what was asked for. aiokafka asks for a missing topic again and again, without
@@ -146,9 +153,10 @@ async def fetch(
     else:
         wanted = [foreign(partition) for partition in partitions] or [NOWHERE]
     try:
-        found = await inner.getmany(
-            *wanted, timeout_ms=milliseconds(timeout), max_records=max_records
-        )
+        with inside.polling(inner):
+            found = await inner.getmany(
+                *wanted, timeout_ms=milliseconds(timeout), max_records=max_records
+            )
     except (aiokafka.errors.KafkaError, aiokafka.errors.ConsumerStoppedError) as error:
         raise translated(error, "reading") from error
     return {TopicPartition(*partition): records for partition, records in found.items()}

@@ -8,11 +8,10 @@ is compacted, and what waits is deleted only long after it has expired: ages plu
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from forwarder.kafka.port import Admin, Refused, TopicInfo, TopicSpec, Unavailable
+from forwarder.kafka.port import Admin, Refused, TopicInfo, TopicSpec
 
 DAY: Final = 86_400
 KIB: Final = 1024
@@ -26,7 +25,6 @@ EVENT_BYTES: Final = (1024 + 64) * KIB
 ROOM: Final = 64 * KIB
 EVENTS_PARTITIONS: Final = 24
 OTHER_PARTITIONS: Final = 4
-VISIBLE_WITHIN: Final = 10.0
 DEFAULT_REPLICATION: Final = -1
 
 
@@ -118,14 +116,13 @@ def queues_without_account(
 
 
 async def ensure(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
-    """Create what is missing; names of what was created, when every broker may know of it.
+    """Create what is missing; names of what was created.
 
     Raises ``Refused`` when the cluster does not allow it.
     """
     wanted = missing(specs, await admin.topics())
     if not wanted:
         return []
-    names = [spec.name for spec in wanted]
     try:
         await admin.create(wanted)
     except Refused as error:
@@ -133,19 +130,7 @@ async def ensure(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
             f"missing topics could not be created: {error}. Run `forwarder topics create` with an "
             "identity that may create topics, or allow this one to"
         ) from error
-    await _visible(admin, names)
-    return names
-
-
-async def _visible(admin: Admin, names: Collection[str]) -> None:
-    try:
-        async with asyncio.timeout(VISIBLE_WITHIN):
-            while True:
-                if set(names) <= (await admin.topics()).keys():
-                    return
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise Unavailable(f"created, but not yet to be seen: {', '.join(names)}") from None
+    return [spec.name for spec in wanted]
 
 
 def _spec(

@@ -226,6 +226,24 @@ class TestWriting:
         (found,) = await read(reader, 1)
         assert len(found.value or b"") == 1_048_576
 
+    async def test_several_may_write_at_once_also_where_something_is_too_large(
+        self, admin: Admin, producer: Producer, reader: Reader, unique: str
+    ) -> None:
+        await admin.create([TopicSpec(unique, 2, -1, {"max.message.bytes": "20000"})])
+
+        async def write(number: int) -> int:
+            size = 30_000 if number % 5 == 0 else 100
+            try:
+                await producer.write(unique, [out(b"x" * size)] * 3, partition=number % 2)
+            except TooLarge as problem:
+                return len(problem.records)
+            return 0
+
+        refused = await asyncio.gather(*(write(number) for number in range(20)))
+        assert refused == [3 if number % 5 == 0 else 0 for number in range(20)]
+        ends = await reader.bounds([TopicPartition(unique, n) for n in range(2)])
+        assert sum(end for _, end in ends.values()) == 16 * 3
+
     async def test_stop_can_be_called_twice(self, kafka: Kafka) -> None:
         made = kafka.producer()
         await made.start()
@@ -345,6 +363,39 @@ class TestReading:
         assert [record.offset for record in await read(second, 3)] == [2, 3, 4]
         await second.stop()
         await second.stop()
+
+    async def test_a_reader_without_a_group_keeps_no_place(
+        self, reader: Reader, topic: str
+    ) -> None:
+        at = TopicPartition(topic, 0)
+        reader.assign([at])
+        with pytest.raises(Refused):
+            await reader.commit({at: Committed(1)})
+        with pytest.raises(Refused):
+            await reader.committed([at])
+
+    async def test_a_poll_can_be_cancelled(
+        self, producer: Producer, reader: Reader, topic: str
+    ) -> None:
+        reader.assign([TopicPartition(topic, 0)])
+        await read_nothing(reader, seconds=0.2)
+        for _ in range(3):
+            waiting = asyncio.create_task(reader.poll(None, 10, 30.0))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        await producer.write(topic, numbered(3))
+        assert [record.offset for record in await read(reader, 3)] == [0, 1, 2]
+
+    async def test_seek_may_come_before_the_first_poll(
+        self, producer: Producer, reader: Reader, topic: str
+    ) -> None:
+        at = TopicPartition(topic, 0)
+        await producer.write(topic, numbered(5))
+        reader.assign([at])
+        reader.seek(at, 3)
+        assert [record.offset for record in await read(reader, 2)] == [3, 4]
 
     async def test_a_reader_may_not_commit_where_members_are(
         self, kafka: Kafka, topic: str

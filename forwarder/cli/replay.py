@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -235,11 +236,10 @@ class Wanted:
         if self.as_json:
             json_line({"run_id": run.id, "source": run.source, "dry_run": dry, **told})
             return
-        title = f"{'Dry run: nothing was sent' if dry else f'Run {run.id}'} ({run.source})"
-        table(title, ("count", ""), list(told.items()))
+        table("Dry run" if dry else "Replay", ("count", ""), list(told.items()))
         seconds = told.get("eta_seconds")
-        if dry and isinstance(seconds, float) and seconds:
-            say(f"sending would take about {span(seconds)}")
+        if dry and isinstance(seconds, int) and seconds:
+            say(f"nothing was sent; it would take about {span(seconds)}")
 
 
 _EVENTUAL: Final = ("failed_since", "failed_until", "event_since", "event_until")
@@ -298,18 +298,18 @@ def _signals(sending: Replay) -> Iterator[None]:
             loop.remove_signal_handler(name)
 
 
-def eta(counts: Counts, settings: Settings, speed: Speed) -> float:
+def eta(counts: Counts, settings: Settings, speed: Speed) -> int:
     """Seconds for what is left, while nothing else is sent: at each account's budget, but no more
     than one request's worth for each time that senders commit.
     """
     left = counts.to_send - counts.sent
     counted = sum(counts.by_account.values())
     if not left or not counted:
-        return 0.0
+        return 0
     reach = rates(settings)
     slowest = 0.0
     for name, number in counts.by_account.items():
         most = settings.accounts[name].batch.events / COMMIT_SECONDS
         slowest = max(slowest, number / min(reach[name].events, most))
     seconds = slowest * left / counted
-    return round(seconds if speed.rate is None else max(seconds, left / speed.rate), 1)
+    return math.ceil(seconds if speed.rate is None else max(seconds, left / speed.rate))

@@ -15,6 +15,7 @@ from typing import Final
 from forwarder.deadletters.judge import Candidate, Judge
 from forwarder.kafka.port import Record, TopicPartition
 
+LEAST: Final = 500
 BYTES: Final = 32 << 20
 """Of the records that wait here, of all accounts."""
 
@@ -42,7 +43,7 @@ class Feed:
     ) -> None:
         self._judge = judge
         self._baskets = {
-            account: _Basket(room=2 * batches[account], left=number)
+            account: _Basket(room=max(LEAST, 2 * batches[account]), left=number)
             for account, number in expected.items()
             if number
         }
@@ -81,10 +82,13 @@ class Feed:
         return len(basket.records) >= basket.room or basket.bytes >= self._bytes
 
     @property
-    def hungry(self) -> bool:
-        """Whether reading on may bring something for an account that has room."""
-        baskets = (self._baskets[account] for account in self._pending)
-        return self._limit != 0 and any(b.left > 0 and not self._full(b) for b in baskets)
+    def free(self) -> int:
+        """How many records may be read on for some account that has room; 0: for none."""
+        if self._limit == 0:
+            return 0
+        baskets = [self._baskets[account] for account in self._pending]
+        hungry = [b.room - len(b.records) for b in baskets if b.left > 0 and not self._full(b)]
+        return max(hungry, default=0)
 
     # -- records out ----------------------------------------------------------------------------
     def ready(self) -> Sequence[str]:

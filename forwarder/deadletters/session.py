@@ -112,15 +112,16 @@ class Session:
         return starts
 
     def _from(self, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, Span]:
+        """All partitions, since only what is assigned can be committed."""
         spans = self._work.spans
-        return {at: Span(min(start, spans[at].end), spans[at].end) for at, start in starts.items()}
+        return {at: Span(min(starts.get(at, s.end), s.end), s.end) for at, s in spans.items()}
 
     async def _pass(self, scan: Scan, feed: Feed, pace: Pace) -> None:
         """Feed from one scan until nothing of it is left, or wanted."""
         while not self._stopped:
-            if not scan.done and feed.hungry:
+            if not scan.done and feed.free:
                 now = self._clocks.now()
-                for record in await scan.read(seconds=TICK):
+                for record in await scan.read(feed.free, TICK):
                     feed.offer(record, now)
             elif feed.ready():
                 await self._clocks.sleep(TICK)

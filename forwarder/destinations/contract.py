@@ -88,6 +88,15 @@ class Preflight:
     request: HttpRequest
 
 
+class MatchKey(NamedTuple):
+    """Something by which the vendor finds whose conversion it is. ``path``: where it stands in the
+    JSON of an item. ``fields``: of the event, any of which it is made from.
+    """
+
+    path: str
+    fields: tuple[str, ...]
+
+
 class Account(ABC):
     """One account, bound to its settings. Built once; its methods are called for every event."""
 
@@ -117,6 +126,10 @@ class Account(ABC):
         """What ``answer`` to a request of ``count`` items means. ``now`` (epoch seconds) is only
         for a ``Retry-After`` that is a date. Total: never raises, whatever the answer holds.
         """
+
+    def match_keys(self) -> Sequence[MatchKey]:
+        """What items of this account may carry, the most telling first. For people to read."""
+        return ()
 
     def preflight(self, credential: Credential) -> Preflight | None:  # noqa: ARG002 - for overriders
         """The call that tests the credential, where the vendor has one."""

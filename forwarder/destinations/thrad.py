@@ -20,6 +20,7 @@ from forwarder.destinations.contract import (
     Account,
     Destination,
     Item,
+    MatchKey,
     Preflight,
     Reading,
     Rejected,
@@ -184,6 +185,9 @@ class ThradAccount(Account):
 
     def read(self, answer: HttpAnswer, count: int, now: float) -> Reading:  # noqa: ARG002 - always 1
         return thrad_answers.read(answer, now)
+
+    def match_keys(self) -> Sequence[MatchKey]:
+        return (MatchKey("click_id", ("click_ids.thrad_click_id", "page.url")),)
 
     def preflight(self, credential: Credential) -> Preflight | None:
         """``GET /v1/ad_account`` with the account's ``ak_`` key: no other key may go there."""

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from forwarder.consent import ConsentPolicy, evaluate
 from forwarder.credentials import Credential, SecretSource
-from forwarder.destinations import tiktok_answers, tiktok_event, tiktok_names
+from forwarder.destinations import tiktok_answers, tiktok_event, tiktok_keys, tiktok_names
 from forwarder.destinations.contract import (
     Account,
     Destination,
     Item,
+    MatchKey,
     Reading,
     Rejected,
     Skipped,
@@ -150,6 +151,9 @@ class TikTokAccount(Account):
 
     def overhead(self) -> int:
         return len(self._head) + len(b"]}")
+
+    def match_keys(self) -> Sequence[MatchKey]:
+        return tiktok_keys.MATCH_KEYS[self._source]
 
     def read(self, answer: HttpAnswer, count: int, now: float) -> Reading:
         return tiktok_answers.read(answer, count, now)

@@ -21,6 +21,7 @@ from forwarder.destinations.contract import (
     Account,
     Destination,
     Item,
+    MatchKey,
     Reading,
     Rejected,
     Skipped,
@@ -252,6 +253,16 @@ class TradeDeskAccount(Account):
 
     def overhead(self) -> int:
         return len(_HEAD) + len(_TAIL)
+
+    def match_keys(self) -> Sequence[MatchKey]:
+        ids = tuple(shape.FIELD_OF[type_] for type_ in self._own.id_order or shape.WEB_ORDER)
+        return (
+            MatchKey("adid", ids),
+            MatchKey("uid2_token", ("user.uid2_token",)),
+            MatchKey("euid_token", ("user.euid_token",)),
+            MatchKey("imp", ("click_ids.ttd_impression_id",)),
+            MatchKey("client_ip", ("user.ip_address",)),
+        )
 
     def read(self, answer: HttpAnswer, count: int, now: float) -> Reading:
         accept = self._own.on_partial == "accept"

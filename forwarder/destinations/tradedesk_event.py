@@ -50,6 +50,17 @@ _ID_OF: Mapping[IdType, Callable[[User], str | None]] = {
 }
 
 
+FIELD_OF: Mapping[IdType, str] = {
+    "TDID": "user.tdid",
+    "UID2": "user.uid2",
+    "EUID": "user.euid",
+    "IDL": "user.ramp_id",
+    "IDFA": "user.idfa",
+    "AAID": "user.gaid",
+}
+"""The event's field that each type of id comes from."""
+
+
 def adid(user: User, order: Sequence[IdType]) -> tuple[str, IdType] | None:
     """The one id of an event and its type: more ids would count the conversion more than once."""
     for type_ in order:

@@ -29,7 +29,10 @@ _JSON_INTEGERS: Final = range(-(1 << 63), 1 << 64)
 
 
 def string(pattern: str | None = None, least: int = 1, most: int | None = None) -> CoreSchema:
-    """A JSON string, trimmed, of ``least`` to ``most`` characters, that holds ``pattern``."""
+    """A JSON string, trimmed, of ``least`` to ``most`` characters, that holds ``pattern``.
+
+    White space is what Unicode says; Python trims the four separators U+001C to U+001F as well.
+    """
     return cs.str_schema(
         strict=True, strip_whitespace=True, min_length=least, max_length=most, pattern=pattern
     )
@@ -292,7 +295,8 @@ _SCALARS: Final = (
     cs.str_schema(strict=True, pattern=r"\S"),
     cs.bool_schema(strict=True),
     cs.int_schema(strict=True, ge=_JSON_INTEGERS.start, lt=_JSON_INTEGERS.stop),
-    cs.float_schema(strict=True, allow_inf_nan=False),
+    # A strict float takes integers too: not those that the line above has refused.
+    cs.float_schema(strict=True, gt=_JSON_INTEGERS.start, lt=_JSON_INTEGERS.stop),
 )
 PROPERTIES: Final = Lenient(
     cs.dict_schema(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -96,8 +97,20 @@ def _time(value: object, info: cs.ValidationInfo[Reading]) -> float:
     return at
 
 
+def _instant(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+_WRITTEN_TIME: Final = (
+    r"^20(?:1[1-9]|[2-9][0-9])-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+"""From 2011 on: whatever its offset, it is not before 2010."""
 TIME: Final = Checked(
-    cs.float_schema(strict=True, ge=EARLIEST, lt=normal.MILLISECONDS_FROM),
+    in_order(
+        cs.float_schema(strict=True, ge=EARLIEST, lt=normal.MILLISECONDS_FROM),
+        cs.no_info_after_validator_function(_instant, forms.string(_WRITTEN_TIME)),
+    ),
     _time,
     {
         "anyOf": [

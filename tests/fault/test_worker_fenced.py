@@ -11,7 +11,7 @@ from forwarder.kafka.connection import Connection
 from forwarder.kafka.port import TopicPartition
 from tests.support.broker import Broker
 from tests.support.deployment import TIKTOK, TRADEDESK, Deployment, eventually
-from tests.support.load import QUICK, Load, balance, calm, logs
+from tests.support.load import QUICK, Load, balance, calm, logs, requests
 from tests.support.proxy import COORDINATOR, Proxy
 
 SESSION = 6.0
@@ -26,13 +26,6 @@ ACCOUNTS = {
     "acme-ttd": {**TRADEDESK, **EACH_ALONE},
 }
 BOTH = ("tiktok", "tradedesk")
-
-
-def requests(deployment: Deployment) -> int:
-    """How many requests have arrived."""
-    books = deployment.sandbox.simulator.ledger.report()["accounts"]
-    assert isinstance(books, dict)
-    return sum(book["requests"] for book in books.values())
 
 
 async def quiet_since(deployment: Deployment, still: float) -> float:

@@ -167,6 +167,13 @@ def calm(deployment: Deployment, **behaviour: object) -> None:
         deployment.sandbox.behave(destination=name, **told)
 
 
+def requests(deployment: Deployment) -> int:
+    """How many requests have arrived at all vendors together."""
+    books = deployment.sandbox.simulator.ledger.report()["accounts"]
+    assert isinstance(books, dict)
+    return sum(book["requests"] for book in books.values())
+
+
 def running(deployment: Deployment) -> list[WorkerProcess]:
     return [worker for worker in deployment.workers if worker.process.poll() is None]
 

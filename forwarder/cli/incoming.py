@@ -76,7 +76,7 @@ class Incoming:
         if nothing:
             self.nothing[nothing] += 1
         for native in natives:
-            for note in {Note(_general(one.path), one.text) for one in native.notes}:
+            for note in {Note(general(one.path), one.text) for one in native.notes}:
                 self.notes[self._counted(note)] += 1
         return natives
 
@@ -127,7 +127,7 @@ def by_name(text: str, named: Callable[[str], str]) -> str:
     return _FIELD.sub(lambda match: named(match[0]), text)
 
 
-def _general(path: str) -> str:
+def general(path: str) -> str:
     """A path without positions in lists, so that what happens often is said once; and without
     what may be a person's rather than a field's name.
     """

@@ -11,16 +11,26 @@ import typer
 
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.incoming import Read, by_name, incoming
-from forwarder.cli.options import Advertiser, Config, DeriveEventId, From, Lines, settings_of
+from forwarder.cli.coverage_command import of_file, of_topic, report
+from forwarder.cli.incoming import Incoming, Read, by_name, incoming
+from forwarder.cli.options import (
+    Advertiser,
+    AsJson,
+    Config,
+    DeriveEventId,
+    From,
+    Lines,
+    settings_of,
+)
 from forwarder.cli.validate import invalid
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpRequest
+from forwarder.problems import Problem, Problems
 from forwarder.routing import Routing
-from forwarder.settings import bind_accounts
+from forwarder.settings import Settings, bind_accounts
 
 MASK: Final = "***"
 _STAND_INS: Final = ("placeholder-one", "placeholder-two")
@@ -36,6 +46,17 @@ def preview(
     from_: From = None,
     advertiser: Advertiser = None,
     derive_event_id: DeriveEventId = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Count per account what would be sent, and why not.")
+    ] = False,
+    topic: Annotated[
+        bool, typer.Option("--topic", help="With --coverage: over the events topic, not a file.")
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, metavar="N", help="With --topic: its last N records."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the request of each (event, account) as one JSON line; send nothing.
 
@@ -43,6 +64,26 @@ def preview(
     """
     settings = settings_of(config)
     reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id)
+    if not coverage:
+        _only_with_coverage(topic=topic, sample=sample)
+        _preview(settings, reading, file, reveal=reveal)
+        return
+    counted = of_topic(settings, reading, sample) if topic else of_file(settings, reading, file)
+    report(counted, reading, as_json=as_json)
+
+
+def _only_with_coverage(*, topic: bool, sample: int | None) -> None:
+    given = {"--topic": topic, "--sample": sample is not None}
+    problems = [
+        Problem(option, "is only for --coverage", "add --coverage, or leave it out")
+        for option, there in given.items()
+        if there
+    ]
+    if problems:
+        raise Problems(problems)
+
+
+def _preview(settings: Settings, reading: Incoming, file: str, *, reveal: bool) -> None:
     shown = Preview(bind_accounts(settings), reveal=reveal)
     now, events, wrong = time.time(), 0, 0
     with lines.opened(file) as found:

@@ -178,11 +178,13 @@ class Builder:
 
     def click_ids(self, block: str) -> None:
         """Fields of ``block`` that are click ids by their names."""
+        for name in DESCRIPTIONS:
+            self._names.setdefault(f"click_ids.{name}", self.fields.shown(f"{block}.{name}"))
         inside = self._block(block)
         for key in inside:
-            name = click_id_name(str(key))
-            if name is not None and (found := self.fields.find(f"{block}.{key}")) is not None:
-                self.put(f"click_ids.{name}", found.value, found.path)
+            read_as = click_id_name(str(key))
+            if read_as is not None and (found := self.fields.find(f"{block}.{key}")) is not None:
+                self.put(f"click_ids.{read_as}", found.value, found.path)
 
     def properties(self, block: str, inner: str = "") -> None:
         """Scalars of ``block`` that have found no place become ``properties``; keys that start

@@ -54,7 +54,8 @@ class Driver:
         self._changed = changed
         self._requested = requested
         self._wake = asyncio.Event()
-        self._ending = False
+        self.over = False
+        """Fenced: this lane is another owner's now, and nothing may be written for it."""
         self._sending: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._drive(), name=f"lane-{account.name}")
 
@@ -70,16 +71,18 @@ class Driver:
 
     async def end(self, time_limit: float) -> None:
         """Start no request any more, and wait for those in flight, then cut them off."""
-        self._ending = True
         self._task.cancel()
         await asyncio.wait({self._task})
         if self._sending:
             await asyncio.wait(self._sending, timeout=time_limit)
-        self.abandon()
+        self._cut_off()
 
     def abandon(self) -> None:
         """Fence: what still comes back changes nothing."""
-        self._ending = True
+        self.over = True
+        self._cut_off()
+
+    def _cut_off(self) -> None:
         self._task.cancel()
         for task in self._sending:
             task.cancel()

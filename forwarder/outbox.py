@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from forwarder.driver import Driver
-from forwarder.kafka.port import Broken, KafkaProblem
+from forwarder.kafka.port import Broken, KafkaProblem, Unavailable
 from forwarder.lane.lane import Tally, Write, WriteKind
 from forwarder.ops.logs import Log
 from forwarder.writer import Writer
@@ -44,30 +44,39 @@ class Outbox:
         self._report = report
         self._log = log
         self._now = now
-        self._changed: set[Driver] = set()
+        self._changed: dict[Driver, None] = {}
+        self._stalling: dict[Driver, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
     def put(self, driver: Driver) -> None:
         """Look after this lane: it has something to report or to write."""
-        self._changed.add(driver)
-        self._wake.set()
+        if not driver.over:
+            self._changed[driver] = None
+            self._wake.set()
 
     def clear(self) -> None:
         """Forget all: their lanes are over."""
         self._changed.clear()
+        for timer in self._stalling.values():
+            timer.cancel()
+        self._stalling.clear()
 
     async def run(self) -> None:
         """Look after lanes until cancelled. Raises ``Broken``."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            changed, self._changed = self._changed, set()
+            changed, self._changed = self._changed, {}
             async with self._writing:
                 await asyncio.gather(*(self._look_after(driver) for driver in changed))
 
     async def drain(self, drivers: Sequence[Driver]) -> None:
-        """Write all that these lanes leave behind, now that they send no more."""
+        """Write all that these lanes leave behind, now that they send no more.
+
+        Raises ``Unavailable`` when some of it was not acknowledged: what these lanes finished after
+        it will be sent again.
+        """
         async with self._writing:
             await asyncio.gather(*(self._look_after(driver) for driver in drivers))
             now = self._now()
@@ -75,9 +84,14 @@ class Outbox:
             await asyncio.gather(*(self._write(d, writes) for d, writes in leaving if writes))
             for driver in drivers:
                 self._report_on(driver)
+        stuck = sorted(driver.account.name for driver in drivers if driver in self._stalling)
+        if stuck:
+            raise Unavailable(f"dead letters or retries not acknowledged: {', '.join(stuck)}")
 
     async def _look_after(self, driver: Driver) -> None:
         """Report what a lane did, and write what must leave it."""
+        if driver.over:
+            return
         account = driver.account
         tally = self._report_on(driver)
         writes = driver.lane.take_writes()
@@ -111,23 +125,28 @@ class Outbox:
     async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
         """Write, or hand them back to the lane and try again later."""
         loop = asyncio.get_running_loop()
-        stalled = loop.call_later(WRITE_STALLED, self._hold_back, driver)
-        try:
-            for topic, group in self._writer.by_topic(writes).items():
-                try:
-                    await self._writer.write(driver.account, topic, group)
-                except Broken:
-                    raise
-                except KafkaProblem as problem:
-                    driver.lane.unwritten(group)
-                    self._failed(topic, str(problem))
-                    loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
-                else:
-                    driver.lane.written(group, self._now())
-                    driver.held_back = False
-                    self._count_retries(driver, topic, group)
-        finally:
-            stalled.cancel()
+        if driver not in self._stalling:
+            self._stalling[driver] = loop.call_later(WRITE_STALLED, self._hold_back, driver)
+        written = True
+        for topic, group in self._writer.by_topic(writes).items():
+            try:
+                await self._writer.write(driver.account, topic, group)
+            except Broken:
+                raise
+            except KafkaProblem as problem:
+                written = False
+                driver.lane.unwritten(group)
+                self._failed(topic, str(problem))
+            else:
+                driver.lane.written(group, self._now())
+                self._count_retries(driver, topic, group)
+        if driver.over:
+            return
+        if written:
+            self._stalling.pop(driver).cancel()
+            driver.held_back = False
+        else:
+            loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
         driver.nudge()
 
     def _count_retries(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:

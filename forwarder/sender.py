@@ -5,7 +5,7 @@ finished, write what must leave by a record. Each lane is driven by a ``Driver``
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,7 +36,8 @@ POLL_RECORDS = 4000
 POLL_SECONDS = 0.25
 COMMIT_SECONDS = 1.0
 TICK_SECONDS = 10.0
-DRAIN_SECONDS = 6.0
+DRAIN_SECONDS = 4.5
+COMMIT_LIMIT = 1.5
 PAUSE_AFTER_TROUBLE = 1.0
 
 
@@ -195,18 +196,22 @@ class Sender:
         limit = self._settings.request_timeout + 1
         await asyncio.gather(*(driver.end(limit) for driver in drivers))
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                await self._outbox.drain(drivers)
-                await self._commit(drivers)
-        except (TimeoutError, KafkaProblem) as problem:
-            self._log.warning(
-                "drain_incomplete", destination=self.destination, error=str(problem) or "time-out"
-            )
+            await self._in_time(DRAIN_SECONDS, self._outbox.drain(drivers))
+            await self._in_time(COMMIT_LIMIT, self._commit(drivers))
         finally:
             self._fence()
         self._log.info(
             "partitions_revoked", destination=self.destination, partitions=len(partitions)
         )
+
+    async def _in_time(self, seconds: float, step: Awaitable[None]) -> None:
+        """One step of the drain. What it leaves undone the next owner does again."""
+        try:
+            async with asyncio.timeout(seconds):
+                await step
+        except (TimeoutError, KafkaProblem) as problem:
+            error = str(problem) or "time-out"
+            self._log.warning("drain_incomplete", destination=self.destination, error=error)
 
     async def lost(self, partitions: Collection[TopicPartition]) -> None:
         """The membership is over already: fence at once, what comes back changes nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.simulated.plan import Fault, Plan
 from tests.support.simulated.scene import scene
-from tests.support.simulated.world import play
+from tests.support.simulated.world import Outcome, play
 
 DLQ = 0.999
 """As ``Fault.pick``: the last topic by name."""
@@ -50,3 +50,41 @@ def test_a_router_stops_although_a_queue_refuses_its_records() -> None:
     )
     assert outcome.violations == (), "\n".join(outcome.trace)
     assert any("ended r0 stopped" in line for line in outcome.trace)
+
+
+def sent(outcome: Outcome, event_id: str) -> list[float]:
+    """When each request with this event left."""
+    lines = (line.split() for line in outcome.trace)
+    return [float(words[0]) for words in lines if words[1] == "sent" and event_id in words[4:]]
+
+
+def test_a_lane_whose_dead_letters_are_refused_sends_no_more_after_five_seconds() -> None:
+    """A refusal comes at once each time, and so never was unacknowledged for long."""
+    plain = [(10.1 + number, "plain") for number in range(40)]
+    refused = Fault(8.0, "refuse", 50.0, pick=DLQ)
+    outcome = play(scene([(10.0, "two_days_old"), *plain], faults=[refused], replicas=1))
+    assert outcome.violations == ()
+    assert not [
+        at for number in range(2, 42) for at in sent(outcome, f"e-{number}") if 16 < at < 57
+    ]
+
+
+def test_a_drain_that_leaves_a_dead_letter_unwritten_says_so() -> None:
+    """What was delivered after it is repeated by the next owner: that must not be silent."""
+    refused = Fault(8.0, "refuse", 50.0, pick=DLQ)
+    outcome = play(
+        scene(
+            [(10.0, "two_days_old"), (10.1, "plain")],
+            faults=[refused, Fault(12.0, "stop"), Fault(12.0, "stop", pick=0.999)],
+        )
+    )
+    assert outcome.violations == (), "\n".join(outcome.trace)
+    assert [line for line in outcome.trace if "drain_incomplete destination" in line]
+
+
+def test_a_drain_commits_what_it_can_when_a_dead_letter_takes_too_long() -> None:
+    slow = Fault(5.0, "slow_acks", 50.0, pick=DLQ, pick_too=0.999)
+    stops = [Fault(10.45, "stop"), Fault(10.45, "stop", pick=0.999)]
+    outcome = play(scene([(10.0, "plain"), (10.001, "two_days_old")], faults=[slow, *stops]))
+    assert outcome.violations == (), "\n".join(outcome.trace)
+    assert len(sent(outcome, "e-1")) == 1, "\n".join(outcome.trace)

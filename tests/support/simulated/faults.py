@@ -173,7 +173,7 @@ class Faults:
         self._ledger.say("credential", name)
 
         def known() -> None:
-            self._environ[f"KEY_{name.upper()}"] = key
+            self._environ[f"KEY_{name.upper()}"] = door.keys[-1]
 
         after = min(fault.lasts, self._plan.until - self._loop.time())
         self._loop.call_later(after, known, context=self._loop.outside)

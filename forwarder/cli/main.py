@@ -27,7 +27,9 @@ from forwarder.cli import (
     sandbox,
     schema,
     send,
+    status,
     topics,
+    trace,
     validate,
 )
 from forwarder.cli.console import say, say_problems
@@ -56,6 +58,8 @@ app.command("send")(send.send)
 app.command("publish")(publish.publish)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(replay.app, name="replay")
+app.command("trace")(trace.trace)
+app.command("status")(status.status)
 app.command("sandbox")(sandbox.sandbox)
 app.command("demo")(demo.demo)
 

@@ -193,8 +193,10 @@ class Wanted:
             ledger = await load_ledger(kafka, self.settings)
             known = ledger.runs.get(run_id)
             if known is None and self.source is None and self.rules.filters == Filters():
-                fix = did_you_mean(run_id, ledger.runs) if ledger.runs else ""
-                fix = f"{fix} To start one of that name, say --source".strip()
+                hint = did_you_mean(run_id, ledger.runs)
+                fix = "; ".join(
+                    [*([hint] if hint else []), "to start one of that name, say --source"]
+                )
                 raise Problems([Problem("--run-id", f"there is no run {run_id}", fix)])
         if known is None:
             order = checked_order(self.source or Source.DLQ, self.rules, self.settings)

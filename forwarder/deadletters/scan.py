@@ -81,7 +81,8 @@ class Scan:
         self._clock = clock
         self._foreign = foreign
         self._quiet = 0.0
-        reader.assign(sorted(spans))
+        if spans:
+            reader.assign(sorted(spans))
         for at in sorted(self._left):
             reader.seek(at, spans[at].start)
 

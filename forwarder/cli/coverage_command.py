@@ -36,6 +36,7 @@ def of_file(settings: Settings, reading: Incoming, file: str) -> Coverage:
 
 def of_topic(settings: Settings, reading: Incoming, sample: int | None) -> Coverage:
     """Count the events of the topic's last ``sample`` records. No group notices."""
+    reading.single = True
     with kafka_at(f"kafka {settings.kafka.bootstrap_servers}"):
         return asyncio.run(_of_topic(settings, reading, sample or _SAMPLE))
 

@@ -15,7 +15,7 @@ from forwarder.problems import Problem, Problems
 from forwarder.settings import Settings, advertiser_defaults, source_options
 from forwarder.sources import SOURCES, Format, Native, Note, Options
 from forwarder.sources.contract import NO_PLACE
-from forwarder.sources.reading import translate
+from forwarder.sources.reading import only, translate
 
 UNKNOWN: Final = "unknown field"
 ANY_ADVERTISER: Final = "*"
@@ -43,7 +43,8 @@ class Read(NamedTuple):
 
 @dataclass(slots=True)
 class Incoming:
-    """Reads lines of one format. ``notes`` and ``nothing`` count what there is to say of them:
+    """Reads lines of one format. ``single``: each is, or will be, a record of a topic in that
+    format, which holds one event. ``notes`` and ``nothing`` count what there is to say of lines:
     fields that found no place, and calls that hold no event.
     """
 
@@ -51,6 +52,7 @@ class Incoming:
     advertisers: Mapping[str, AdvertiserDefaults]
     options: Options = field(default_factory=Options)
     strict: bool = False
+    single: bool = False
     notes: Counter[Note] = field(default_factory=Counter)
     nothing: Counter[str] = field(default_factory=Counter)
 
@@ -75,6 +77,8 @@ class Incoming:
         natives, nothing = translate(value, SOURCES[self.format], options)
         if nothing:
             self.nothing[nothing] += 1
+        if self.single:
+            only(natives)
         for native in natives:
             for note in {Note(general(one.path), one.text) for one in native.notes}:
                 self.notes[self._counted(note)] += 1

@@ -51,6 +51,7 @@ def publish(
     settings = settings_of(config)
     reading = incoming(settings, from_, advertiser, derive_event_id=derive_event_id)
     translates = _translates(settings, reading)
+    reading.single = not translates
     publishing = Publishing(
         settings.kafka.events_topic, reading, rate, validated=validated, translates=translates
     )
@@ -135,9 +136,6 @@ async def _readable(file: BinaryIO) -> None:
         loop.remove_reader(file.fileno())
 
 
-_ONE_EACH: Final = "holds {} events; on a topic in this format each needs a line of its own"
-
-
 @dataclass(slots=True)
 class Publishing:
     """Writes events, at ``rate`` a second at most. ``translates``: what is written are events of
@@ -186,12 +184,8 @@ class Publishing:
         """Empty: it holds no event, or is left out, and said so."""
         if not self.validated:
             return self._unchecked(line)
-        found = list(self.reading.read(line, self.now()))
-        if len(found) > 1 and not self.translates:
-            self._leave_out(line, [FieldError("events", _ONE_EACH.format(len(found)))])
-            return []
         records = []
-        for read in found:
+        for read in self.reading.read(line, self.now()):
             if read.event is None:
                 self._leave_out(line, read.errors)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -71,10 +71,15 @@ class TopicTranslator:
         """
         options = replace(self.options, appended_at=record.timestamp / 1000)
         events, _ = translate(record.value, self.source, options)
-        if len(events) > 1:
-            rule = f"holds {len(events)} events; on the topic each needs a record of its own"
-            raise InvalidEvent("invalid_event", [FieldError("events", rule)])
-        return events[0] if events else None
+        return only(events)
+
+
+def only(events: Sequence[Native]) -> Native | None:
+    """The one event of a record, if there is any. Raises ``InvalidEvent`` for several."""
+    if len(events) > 1:
+        rule = f"holds {len(events)} events; on the topic each needs a record of its own"
+        raise InvalidEvent("invalid_event", [FieldError("events", rule)])
+    return events[0] if events else None
 
 
 def as_native(record: Record, native: Native) -> NativeRecord:

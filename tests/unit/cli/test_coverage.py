@@ -238,6 +238,18 @@ def test_a_topic_in_a_tools_format_is_read_in_it(
     assert (told["events"], told["no_event"]) == (1, {"identify calls": 1})
 
 
+def test_a_record_that_the_router_refuses_is_invalid_here_too(
+    forwarder: Run, settings: Path, cluster: MemoryCluster
+) -> None:
+    settings.write_text(settings.read_text() + "kafka: {events_format: ga4}\n")
+    one = {"name": "purchase", "params": {"event_id": "g"}}
+    payload = {"client_id": "c", "timestamp_micros": 1769817600000000, "events": [one, one]}
+    run_async(fill(cluster, [payload]))
+    ended = forwarder("preview", "--coverage", "--topic", "--json", f"-c{settings}")
+    assert ended.code == 3
+    assert ended.json()[0]["errors"][0]["path"] == "events"
+
+
 def test_the_topic_must_exist(forwarder: Run, settings: Path, cluster: MemoryCluster) -> None:
     cluster.delete_topic("conversions")
     ended = forwarder("preview", "--coverage", "--topic", f"-c{settings}")

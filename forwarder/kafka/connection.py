@@ -33,8 +33,9 @@ class Connection:
     ``session_timeout``: a member is put out that long after its last sign of life.
     ``rebalance_timeout``: how long the group waits for the ``revoked`` of its members.
     ``write_timeout``, ``commit_timeout``: an acknowledgement that takes longer is ``Unavailable``.
-    A write waits longer than the client keeps a batch (``request_timeout``): given up earlier, the
-    batch could still be written after the caller has written it again.
+    A write waits longer than one request (``request_timeout``), so that a lost answer is asked for
+    again with the same sequence number; given up and written again by its caller, it could be there
+    twice.
     ``fetch_wait`` and ``fetch_min_bytes``: the broker answers a fetch when it has that much, or
     after that time. ``None``: by the number of topics (see ``pace``).
     """

@@ -99,7 +99,8 @@ async def abandon(consumer: AIOKafkaConsumer, seconds: float) -> None:
 
 
 async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
-    """The same for a producer, which would try its last batches for ever."""
+    """The same for a producer, which would try its last batches for ever: they are dropped."""
+    producer._closed = True
     producer._message_accumulator.fail_all(ProducerClosed())
     sender = producer._sender.sender_task
     if sender is not None and not sender.done():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory_group import Group
@@ -23,8 +23,6 @@ from forwarder.kafka.port import (
 )
 
 T = TypeVar("T")
-# aiokafka queues one batch of a partition behind the one that it is sending.
-QUEUED: Final = 2
 
 
 class World(Protocol):
@@ -72,15 +70,14 @@ class Link:
 class MemoryProducer:
     """``Producer``.
 
-    As with aiokafka, a batch whose writer gave up waiting is still tried until it is written, and
-    one more waits behind it.
+    A batch that is under way when its writer gives up may still be written later: a frozen broker
+    has it in its buffers. What waits behind it is withdrawn.
     """
 
     def __init__(self, world: World, name: str) -> None:
         self._world = world
         self._name = name
         self._link = Link(world, name)
-        self._queues: dict[TopicPartition, asyncio.Semaphore] = {}
         self._turns: dict[TopicPartition, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = 0
@@ -129,31 +126,30 @@ class MemoryProducer:
     async def _send(
         self, at: TopicPartition, records: Sequence[Outgoing], part: Sequence[int]
     ) -> asyncio.Task[None]:
-        queue = self._queues.setdefault(at, asyncio.Semaphore(QUEUED))
-        await queue.acquire()
+        turn = self._turns.setdefault(at, asyncio.Lock())
+        await turn.acquire()
         batch = [records[position] for position in part]
         task = asyncio.create_task(self._deliver(at, batch), name=f"write to {at.topic}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._done(done, queue))
+        task.add_done_callback(lambda done: self._done(done, turn))
         return task
 
-    def _done(self, task: asyncio.Task[None], queue: asyncio.Semaphore) -> None:
-        queue.release()
+    def _done(self, task: asyncio.Task[None], turn: asyncio.Lock) -> None:
+        turn.release()
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # seen, also when its writer has given up waiting
 
     async def _deliver(self, at: TopicPartition, batch: Sequence[Outgoing]) -> None:
-        async with self._turns.setdefault(at, asyncio.Lock()):
-            await self._link.through(DATA)
-            if self._name in self._world.fenced:
-                raise Broken("the producer is fenced")
-            try:
-                self._world.log.append(at, batch)
-            finally:
-                self._world.network.changed()
-            await asyncio.sleep(self._world.ack_delay(at.topic))
-            await self._link.through(DATA)
+        await self._link.through(DATA)
+        if self._name in self._world.fenced:
+            raise Broken("the producer is fenced")
+        try:
+            self._world.log.append(at, batch)
+        finally:
+            self._world.network.changed()
+        await asyncio.sleep(self._world.ack_delay(at.topic))
+        await self._link.through(DATA)
 
 
 class MemoryAdmin:

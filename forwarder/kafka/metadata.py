@@ -9,10 +9,10 @@ from typing import Any, Final
 from aiokafka.errors import KafkaConnectionError
 
 from forwarder.kafka import inside
-from forwarder.kafka.port import Refused, Unavailable
+from forwarder.kafka.port import Refused
 
-# A topic that was just created is not known to every broker at once.
-PATIENCE: Final = 3.0
+# A topic that was just created is not known to every broker at once: how often to ask again.
+PATIENCE: Final = 8
 PAUSE: Final = 0.25
 
 
@@ -33,19 +33,17 @@ async def require_topics(client: Any, topics: Collection[str]) -> None:
     """Return when the client knows all of them.
 
     ``client``: an aiokafka client. Raises ``Refused`` with the names of those that are missing or
-    not to be seen by this principal, ``Unavailable`` when no broker answers.
+    not to be seen by this principal. Asks for as long as no broker answers: limit its time.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
+    answers = 0
     while missing := _unknown(client, topics):
         for topic in missing:
             client.add_topic(topic)
-        if not await client.force_metadata_update():
-            raise Unavailable("no broker answers a request for metadata")
+        answers += bool(await client.force_metadata_update())
         missing = _unknown(client, topics)
         if hidden := sorted(missing & client.cluster.unauthorized_topics):
             raise Refused(f"not authorised to see topics: {', '.join(hidden)}")
-        if missing and loop.time() > deadline:
+        if missing and answers > PATIENCE:
             raise Refused(f"missing topics: {', '.join(sorted(missing))}")
         if missing:
             await asyncio.sleep(PAUSE)

@@ -11,6 +11,7 @@ from typing import Protocol
 from forwarder.driver import Driver
 from forwarder.kafka.port import Broken, KafkaProblem, Unavailable
 from forwarder.lane.lane import Tally, Write, WriteKind
+from forwarder.lease import Lease
 from forwarder.ops.logs import Log
 from forwarder.writer import Writer
 
@@ -35,12 +36,14 @@ class Outbox:
         self,
         destination: str,
         writer: Writer,
+        lease: Lease,
         report: Report,
         log: Log,
         now: Callable[[], float],
     ) -> None:
         self._destination = destination
         self._writer = writer
+        self._lease = lease
         self._report = report
         self._log = log
         self._now = now
@@ -130,7 +133,7 @@ class Outbox:
         written = True
         for topic, group in self._writer.by_topic(writes).items():
             try:
-                await self._writer.write(driver.account, topic, group)
+                await self._write_group(driver, topic, group)
             except Broken:
                 raise
             except KafkaProblem as problem:
@@ -148,6 +151,12 @@ class Outbox:
         else:
             loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
         driver.nudge()
+
+    async def _write_group(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:
+        """Only the owner may: what another one has now would go on twice."""
+        if not self._lease.held:
+            raise Unavailable("no lease")
+        await self._writer.write(driver.account, topic, group)
 
     def _count_retries(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:
         retries = sum(write.kind is WriteKind.RETRY for write in group)

@@ -249,6 +249,7 @@ class Router:
             await self._commit_progress()
         if not ends:
             return
+        self._require_lease(epoch)  # all may have been lost while the commit was under way
         await self._write(plan, epoch)
         self._metrics.planned(plan)
         await self._committing()
@@ -299,6 +300,11 @@ class Router:
             stalled.cancel()
         if self.view.stalled_since.pop(topic, None) is not None:
             self._log.info("write_back", topic=topic)
+
+    def _require_lease(self, epoch: int) -> None:
+        """Raises ``Stale`` unless what was polled still is this member's."""
+        if epoch != self._epoch or not self._lease.held:
+            raise Stale("the lease ended before the write")
 
     async def _may_write_again(self, epoch: int) -> None:
         """Wait a little, and until the lease is held. Raises ``Stale`` when these partitions are

@@ -28,7 +28,7 @@ from forwarder.lane.budget import Budget
 from forwarder.lane.lane import Lane, LaneView
 from forwarder.lease import Lease
 from forwarder.opening import Opener, Place, SenderSettings
-from forwarder.ops.logs import Log
+from forwarder.ops.logs import Action, Log
 from forwarder.outbox import Outbox, Report
 from forwarder.writer import Writer
 
@@ -97,7 +97,12 @@ class Sender:
         self._committed: dict[TopicPartition, Committed] = {}
         self._paused: set[TopicPartition] = set()
         self._outbox = Outbox(
-            settings.destination, around.writer, around.report, around.log, around.now
+            settings.destination,
+            around.writer,
+            self._lease,
+            around.report,
+            around.log,
+            around.now,
         )
         self._opening: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -107,22 +112,24 @@ class Sender:
     async def run(self) -> None:
         """Join, send until ``stop``, drain, leave. Raises ``Broken`` and what ``start`` raises."""
         tasks: list[asyncio.Task[object]] = []
-        writing: list[asyncio.Task[object]] = []
+        draining: list[asyncio.Task[object]] = []
         try:
             await self._consumer.start()
             tasks = [
                 asyncio.create_task(self._read(), name="sender-read"),
-                asyncio.create_task(self._keep(), name="sender-keep"),
                 asyncio.create_task(self._stopping.wait(), name="sender-stopping"),
             ]
-            writing = [asyncio.create_task(self._outbox.run(), name="sender-write")]
-            done, _ = await asyncio.wait([*tasks, *writing], return_when=asyncio.FIRST_COMPLETED)
+            draining = [
+                asyncio.create_task(self._keep(), name="sender-keep"),
+                asyncio.create_task(self._outbox.run(), name="sender-write"),
+            ]
+            done, _ = await asyncio.wait([*tasks, *draining], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             await _end(tasks)
-            await self._consumer.stop()  # what is being written now belongs to what this drains
-            await _end(writing)
+            await self._consumer.stop()  # its drain needs the lease, and what is being written
+            await _end(draining)
 
     def stop(self) -> None:
         """Drain and leave. May be called twice."""
@@ -196,13 +203,20 @@ class Sender:
         limit = self._settings.request_timeout + 1
         await asyncio.gather(*(driver.end(limit) for driver in drivers))
         try:
-            await self._in_time(DRAIN_SECONDS, self._outbox.drain(drivers))
+            await self._in_time(DRAIN_SECONDS, self._drained(drivers))
             await self._in_time(COMMIT_LIMIT, self._commit(drivers))
         finally:
             self._fence()
         self._log.info(
             "partitions_revoked", destination=self.destination, partitions=len(partitions)
         )
+
+    async def _drained(self, drivers: Sequence[Driver]) -> None:
+        """Without the lease these lanes may be another one's, and nothing of theirs is written."""
+        if not self._lease.held:
+            await self._commit(drivers)
+        if self._lease.held:
+            await self._outbox.drain(drivers)
 
     async def _in_time(self, seconds: float, step: Awaitable[None]) -> None:
         """One step of the drain. What it leaves undone the next owner does again."""
@@ -289,15 +303,12 @@ class Sender:
                 polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
             except Broken:
                 raise
-            except Refused as problem:  # an operator must act; a restart would change nothing
-                self.view.progress_at = self._around.clock()
-                self._log.warning("kafka_refused", destination=self.destination, error=str(problem))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-                continue
             except KafkaProblem as problem:
-                self._log.warning(
-                    "kafka_unreachable", destination=self.destination, error=str(problem)
-                )
+                refused = isinstance(problem, Refused)
+                if refused:  # an operator must act: a restart would change nothing
+                    self.view.progress_at = self._around.clock()
+                action: Action = "kafka_refused" if refused else "kafka_unreachable"
+                self._log.warning(action, destination=self.destination, error=str(problem))
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
                 continue
             self.view.progress_at = self._around.clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.simulated.plan import Fault, Plan
 from tests.support.simulated.scene import scene
+from tests.support.simulated.vendors import Weather
 from tests.support.simulated.world import Outcome, play
 
 DLQ = 0.999
@@ -88,3 +89,30 @@ def test_a_drain_commits_what_it_can_when_a_dead_letter_takes_too_long() -> None
     outcome = play(scene([(10.0, "plain"), (10.001, "two_days_old")], faults=[slow, *stops]))
     assert outcome.violations == (), "\n".join(outcome.trace)
     assert len(sent(outcome, "e-1")) == 1, "\n".join(outcome.trace)
+
+
+def test_a_frozen_replica_that_is_told_to_stop_moves_nothing_to_the_retry_topics() -> None:
+    """Its deliveries are another one's by then; moved there too, they would be sent twice."""
+    one_by_one = {"ttd": {"batch": {"events": 1}}}
+    events = [(10.0, "plain"), (10.2, "plain"), (10.4, "plain")]
+    hang = Weather("ttd", 10.0, 10.1, "hang", 1.0)
+    for owner in (0.0, 0.999):
+        faults = [Fault(11.0, "freeze", 40.0, pick=owner), Fault(30.0, "stop", pick=owner)]
+        kept(scene(events, accounts=one_by_one, faults=faults, weather=[hang]))
+
+
+def test_a_router_that_lost_its_place_while_it_renewed_its_lease_writes_no_more() -> None:
+    """Its commit waits for the coordinator; when that answers, everything is another one's."""
+    events = [(10.0 + number / 20, "plain") for number in range(200)]
+    for cut in (0.0, 0.999):
+        faults = [Fault(12.0, "cut", 9.0, pick=cut)]
+        kept(
+            scene(
+                events,
+                faults=faults,
+                poll_records=3,
+                partitions=2,
+                session_timeout=6.0,
+                request_timeout=3.0,
+            )
+        )

@@ -22,7 +22,7 @@ from forwarder.kafka.port import (
     Producer,
     TopicPartition,
 )
-from tests.support.simulated.ledger import QUEUE, Ledger, Tenure
+from tests.support.simulated.ledger import QUEUE, RETRY, Ledger, Tenure
 from tests.support.simulated.loop import VirtualLoop, current_process
 from tests.support.simulated.settled import Settled
 
@@ -143,8 +143,8 @@ class WatchedProducer:
     async def write(
         self, topic: str, records: Sequence[Outgoing], partition: int | None = None
     ) -> None:
-        if QUEUE in topic and records:
-            self._cluster.check_router_lease(self._name)
+        if records:
+            self._cluster.check_lease(topic, records, self._name)
         try:
             await self._inner.write(topic, records, partition)
         except Broken:
@@ -167,7 +167,7 @@ class _Kafka(MemoryKafka):
 
 
 class SimulatedCluster(MemoryCluster):
-    """See the module. ``router_group``: the group whose lease routers keep."""
+    """See the module. ``router_group``, ``group_of`` an account: whose commits are the leases."""
 
     def __init__(
         self,
@@ -179,6 +179,7 @@ class SimulatedCluster(MemoryCluster):
         latency: Callable[[], float],
         settled: Settled,
         router_group: str,
+        group_of: Callable[[str], str],
     ) -> None:
         def now() -> float:
             return epoch + loop.time()
@@ -189,6 +190,7 @@ class SimulatedCluster(MemoryCluster):
         self._loop = loop
         self._settled = settled
         self._router_group = router_group
+        self._group_of = group_of
 
     def client(self, name: str) -> MemoryKafka:
         return _Kafka(self, name)
@@ -202,5 +204,10 @@ class SimulatedCluster(MemoryCluster):
         assert isinstance(found, WatchedGroup)
         return found
 
-    def check_router_lease(self, replica: str) -> None:
-        self._settled.check_lease(self._router_group, replica, "a router wrote")
+    def check_lease(self, topic: str, records: Sequence[Outgoing], replica: str) -> None:
+        """Routers write queues, senders retry topics; both write dead letters."""
+        if QUEUE in topic:
+            self._settled.check_lease(self._router_group, replica, "a router wrote")
+        elif RETRY in topic:
+            account = dict(records[0].headers)["forwarder-account"].decode()
+            self._settled.check_lease(self._group_of(account), replica, "a sender wrote a retry")

@@ -55,6 +55,7 @@ def scene(
     replicas: int = 2,
     until: float = 60.0,
     poll_records: int = 20,
+    partitions: int = 1,
     profile: str = "scene",
     **delivery: Any,
 ) -> Plan:
@@ -64,7 +65,7 @@ def scene(
         seed=0,
         profile=profile,
         settings=made,
-        partitions=1,
+        partitions=partitions,
         replicas=replicas,
         split=False,
         skew=0.0,

@@ -99,6 +99,7 @@ class World:
             latency=self._latency,
             settled=settled,
             router_group=settings.kafka.group_id,
+            group_of=self._group_of,
         )
         self._vendors = Vendors(
             self.ledger,
@@ -110,9 +111,7 @@ class World:
             },
             plan.weather,
             lambda account, replica: settled.check_lease(
-                settings.kafka.sender_group(settings.accounts[account].destination),
-                replica,
-                "a sender sent",
+                self._group_of(account), replica, "a sender sent"
             ),
         )
         self._vendors.connecting = plan.connecting
@@ -129,6 +128,10 @@ class World:
         )
         self._unclean: set[tuple[str, str]] = set()
         self._ending = False
+
+    def _group_of(self, account: str) -> str:
+        settings = self._plan.settings
+        return settings.kafka.sender_group(settings.accounts[account].destination)
 
     def _latency(self) -> float:
         return self._faults.latency()

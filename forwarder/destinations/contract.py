@@ -149,10 +149,21 @@ class Traits:
     batches: bool
 
 
+class Ask(NamedTuple):
+    """A setting of an account that only its owner knows. ``what`` it is and where it is found;
+    ``example``: what one looks like.
+    """
+
+    key: str
+    what: str
+    example: str
+
+
 class Destination(ABC):
-    """One vendor's kind."""
+    """One vendor's kind. ``asks``: what a new account cannot do without, secrets among them."""
 
     name: ClassVar[str]
+    asks: ClassVar[tuple[Ask, ...]] = ()
     traits: ClassVar[Traits]
     settings_model: ClassVar[type[AccountSettings]]
 

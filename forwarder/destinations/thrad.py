@@ -18,6 +18,7 @@ from forwarder.credentials import Credential, SecretSource
 from forwarder.destinations import thrad_answers
 from forwarder.destinations.contract import (
     Account,
+    Ask,
     Destination,
     Item,
     MatchKey,
@@ -221,6 +222,9 @@ class Thrad(Destination):
     """Dedup by ``Idempotency-Key`` and click id; for how long is not stated."""
 
     name: ClassVar[str] = "thrad"
+    asks: ClassVar[tuple[Ask, ...]] = (
+        Ask("api_key", "the key for conversions, from Thrad", "0123456789abcdef"),
+    )
     traits: ClassVar[Traits] = Traits(dedups=True, dedup_window=None, batches=False)
     settings_model: ClassVar[type[AccountSettings]] = ThradSettings
 

@@ -14,6 +14,7 @@ from forwarder.credentials import Credential, SecretSource
 from forwarder.destinations import tiktok_answers, tiktok_event, tiktok_keys, tiktok_names
 from forwarder.destinations.contract import (
     Account,
+    Ask,
     Destination,
     Item,
     MatchKey,
@@ -163,6 +164,10 @@ class TikTok(Destination):
     """Dedup: source id, name and event id, for 48 h; documented for all sources but apps."""
 
     name: ClassVar[str] = "tiktok"
+    asks: ClassVar[tuple[Ask, ...]] = (
+        Ask("event_source_id", "the pixel's id, from TikTok Events Manager", "C4ABCDEFGHIJ"),
+        Ask("access_token", "the pixel's Events API access token", "0123456789abcdef"),
+    )
     traits: ClassVar[Traits] = Traits(dedups=True, dedup_window=2 * _DAY, batches=True)
     settings_model: ClassVar[type[AccountSettings]] = TikTokSettings
 

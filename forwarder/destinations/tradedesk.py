@@ -19,6 +19,7 @@ from forwarder.destinations import tradedesk_answers
 from forwarder.destinations import tradedesk_event as shape
 from forwarder.destinations.contract import (
     Account,
+    Ask,
     Destination,
     Item,
     MatchKey,
@@ -273,6 +274,11 @@ class TradeDesk(Destination):
     """No idempotency key and no dedup contract exist."""
 
     name: ClassVar[str] = "tradedesk"
+    asks: ClassVar[tuple[Ask, ...]] = (
+        Ask("advertiser_id", "the advertiser's id at The Trade Desk", "abc1234"),
+        Ask("tracker_id", "the id of the real-time conversion tracking tag", "tr1"),
+        Ask("secret_key", "the advertiser's secret key, which signs requests", "0123456789abcdef"),
+    )
     traits: ClassVar[Traits] = Traits(dedups=False, dedup_window=None, batches=True)
     settings_model: ClassVar[type[AccountSettings]] = TradeDeskSettings
 

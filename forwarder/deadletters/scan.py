@@ -109,8 +109,8 @@ class Scan:
             self._quiet = 0.0
         else:  # only time spent asking counts
             self._quiet += self._clock() - asked_at
-        if self._quiet >= QUIET:
-            self._look_into(await self._reader.bounds(sorted(self._left)))
+            if self._quiet >= QUIET:
+                self._look_into(await self._reader.bounds(sorted(self._left)))
         return [record for at, records in found.items() for record in self._within(at, records)]
 
     async def batches(self) -> AsyncIterator[Sequence[Record]]:

@@ -66,7 +66,8 @@ def client_options(connection: Connection, client_id: str) -> dict[str, Any]:
     return {
         "bootstrap_servers": connection.bootstrap_servers,
         "client_id": client_id,
-        "metadata_max_age_ms": 60_000,
+        # A topic that is created again, or gets more partitions, is noticed within this time.
+        "metadata_max_age_ms": 15_000,
         "retry_backoff_ms": 100,
         "security_protocol": connection.security_protocol,
         "sasl_mechanism": connection.sasl_mechanism or "PLAIN",

@@ -85,8 +85,7 @@ class Outbox:
             now = self._now()
             leaving = [(driver, driver.lane.drain(now)) for driver in drivers]
             await asyncio.gather(*(self._write(d, writes) for d, writes in leaving if writes))
-            for driver in drivers:
-                self._report_on(driver)
+            await asyncio.gather(*(self._tell(driver) for driver in drivers))
         stuck = sorted(driver.account.name for driver in drivers if driver in self._stalling)
         if stuck:
             raise Unavailable(f"dead letters or retries not acknowledged: {', '.join(stuck)}")
@@ -95,9 +94,18 @@ class Outbox:
         """Report what a lane did, and write what must leave it."""
         if driver.over:
             return
-        account = driver.account
-        tally = self._report_on(driver)
         writes = driver.lane.take_writes()
+        await self._tell(driver)
+        if writes:
+            await self._write(driver, writes)
+            await self._tell(driver)  # what was written has ended now: no later step may come
+
+    async def _tell(self, driver: Driver) -> None:
+        """Report what a lane did since the last time, and keep its outcomes where that is set."""
+        account = driver.account
+        tally = driver.lane.take_tally()
+        self._report.tallied(account.name, tally, self._now())
+        self._pass_on_throttles(driver, tally)
         try:
             await self._writer.settle(account, tally.settled)
         except KafkaProblem as problem:
@@ -107,14 +115,6 @@ class Outbox:
                 account=account.name,
                 error=str(problem),
             )
-        if writes:
-            await self._write(driver, writes)
-
-    def _report_on(self, driver: Driver) -> Tally:
-        tally = driver.lane.take_tally()
-        self._report.tallied(driver.account.name, tally, self._now())
-        self._pass_on_throttles(driver, tally)
-        return tally
 
     def _pass_on_throttles(self, driver: Driver, tally: Tally) -> None:
         """A shared budget may be the limit that the vendor means."""

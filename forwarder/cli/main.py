@@ -20,6 +20,7 @@ from forwarder.cli import (
     check,
     demo,
     dlq,
+    init,
     preview,
     publish,
     replay,
@@ -48,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("check")(check.check)
 app.add_typer(topics.app, name="topics")

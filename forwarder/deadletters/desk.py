@@ -15,12 +15,13 @@ from forwarder.deadletters.ledger import Holder, Ledger, Run, life, started
 from forwarder.deadletters.scan import Scan, Span
 from forwarder.kafka.port import Kafka, Outgoing, TopicPartition
 
-ALIVE_EVERY: Final = 1.5
-FENCE: Final = 2.5
+ALIVE_EVERY: Final = 1.0
+FENCE: Final = 1.5
 """Seconds after its last sign of life in which a run may still begin to write to a queue."""
-WATCH: Final = 10.0
+WATCH: Final = 17.0
 """Seconds of silence after which nothing of it can arrive any more: ``FENCE``, the 5 s that a write
-may take, and some more for brokers that are slow."""
+may take, and the 10 s in which a client that closes still tries what it holds.
+"""
 LONG_DEAD: Final = 600.0
 LOOK_EVERY: Final = 1.0
 

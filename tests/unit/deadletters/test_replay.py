@@ -1,0 +1,380 @@
+"""Runs as a whole, on a cluster in memory and a clock of its own: killed, cut off, in each other's
+way. Whatever happens, each dead letter joins its queue once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from forwarder.deadletters.desk import WATCH, Busy, Clocks, Desk, Overtaken
+from forwarder.deadletters.judge import Judge, LetterJudge, Rules
+from forwarder.deadletters.ledger import Ledger, Run, life
+from forwarder.deadletters.pace import Pace
+from forwarder.deadletters.replay import Replay, count
+from forwarder.deadletters.session import Result
+from forwarder.deadletters.work import Places, Work
+from forwarder.destinations import DESTINATIONS
+from forwarder.kafka.memory import MemoryCluster
+from forwarder.kafka.port import Committed, KafkaProblem, Outgoing, Reader, TopicPartition
+from forwarder.kafka.records import read_progress
+from forwarder.settings import Settings
+from tests.unit.deadletters.build import DLQ, NOW, dead, settings_of, today_of
+from tests.unit.lane import virtual
+
+TRAITS = {name: destination.traits for name, destination in DESTINATIONS.items()}
+ACCOUNTS = ("acme-pixel", "acme-ttd", "acme-thrad")
+LEDGER = "conversions.replays"
+BATCH = 10
+
+
+class World:
+    """A cluster, dead letters in it, and senders that take one request's worth a second."""
+
+    def __init__(self, settings: Settings, seed: int = 0) -> None:
+        loop = asyncio.get_running_loop()
+        self.random = Random(seed)
+        self.now = loop.time
+        self.cluster = MemoryCluster(self.now, latency=lambda: self.random.uniform(0.0, 0.02))
+        self.cluster.add_topic(DLQ, 3)
+        self.cluster.add_topic(LEDGER)
+        for account in ACCOUNTS:
+            self.cluster.add_topic(queue(account))
+        self.today = today_of(settings)
+        self.blocked: set[str] = set()
+        self.said: list[str] = []
+        self.letters: Counter[tuple[str, str]] = Counter()
+        self.longest: Counter[str] = Counter()
+        self._sending = asyncio.create_task(self._send_on())
+
+    def fill(self, number: int, accounts: tuple[str, ...] = ACCOUNTS) -> None:
+        for n in range(number):
+            account = self.random.choice(accounts)
+            destination = self.today.accounts[account].settings.destination
+            letter = dead(n, account=account, destination=destination, failed_at=self.now() - 5)
+            self.cluster.put(TopicPartition(DLQ, self.random.randrange(3)), [letter])
+            self.letters[account, f"conversions/0/{n}"] += 1
+
+    async def _send_on(self) -> None:
+        """What senders do, as far as a replay sees it."""
+        while True:
+            await asyncio.sleep(1.0)
+            for account in ACCOUNTS:
+                at = TopicPartition(queue(account), 0)
+                group = self.cluster.group(f"senders.{account}")
+                end = self.cluster.log.partition(at).end
+                place = group.committed.get(at, Committed(0)).offset
+                self.longest[account] = max(self.longest[account], end - place)
+                if account not in self.blocked:
+                    group.commit_from_outside({at: Committed(min(end, place + BATCH))})
+
+    def queued(self) -> Counter[tuple[str, str]]:
+        """(account, origin) of everything that ever joined a queue."""
+        found: Counter[tuple[str, str]] = Counter()
+        for account in ACCOUNTS:
+            for record in self.cluster.records(queue(account)):
+                found[account, read_progress(record).origin] += 1
+        return found
+
+    async def run(self, run_id: str = "r1", token: str = "t1", **options: Any) -> Run:
+        reader = self.cluster.client("look").reader()
+        parts = [TopicPartition(DLQ, number) for number in range(3)]
+        return Run(
+            id=run_id,
+            source="dlq",
+            topic=DLQ,
+            by="jo",
+            started_at=self.now(),
+            token=token,
+            alive_at=self.now(),
+            options=options,
+            spans={at.partition: span for at, span in (await reader.bounds(parts)).items()},
+        )
+
+    def work(self, run: Run, name: str = "p1", *, limit: int | None = None, **rules: Any) -> Work:
+        async def judging(ledger: Ledger, _: Reader) -> Judge:
+            return LetterJudge(self.today, TRAITS, Rules(**rules), ledger, run.id)
+
+        places = Places(
+            ledger=LEDGER,
+            queues={account: queue(account) for account in ACCOUNTS},
+            senders={account: f"senders.{account}" for account in ACCOUNTS},
+            batches=dict.fromkeys(ACCOUNTS, BATCH),
+            group=f"g.replay.{run.id}",
+        )
+        return Work(
+            kafka=self.cluster.client(name),
+            run=run,
+            places=places,
+            judging=judging,
+            pace=lambda: Pace(places.batches, self.now()),
+            clocks=Clocks(self.now, self.now, asyncio.sleep),
+            watcher=self,
+            limit=limit,
+        )
+
+    async def ledger(self) -> Ledger:
+        desk = Desk(self.cluster.client("look"), LEDGER, Clocks(self.now, self.now, asyncio.sleep))
+        return await desk.load()
+
+    # Watcher
+    def counting(self, left: int) -> None:
+        assert left >= 0
+
+    def sending(self, sent: int, to_send: int) -> None:
+        assert 0 <= sent <= to_send
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def queue(account: str) -> str:
+    return f"conversions.queue.{account}"
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    settings = settings_of(tmp_path)
+
+    def run(story: Callable[[World], Awaitable[None]], seed: int = 0) -> None:
+        async def main() -> None:
+            await story(World(settings, seed))
+
+        virtual.run(main(), NOW)
+
+    return run
+
+
+Play = Callable[..., None]
+
+
+# -- without trouble ------------------------------------------------------------------------------
+def test_everything_is_sent_once_and_noted(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(300)
+        run = await world.run()
+        counted = await count(world.work(run))
+        assert (counted.matched, counted.to_send, counted.sent) == (300, 300, 0)
+        assert world.queued() == Counter()
+        assert world.cluster.records(LEDGER) == []
+        result = await Replay(world.work(run)).send()
+        assert (result.outcome, result.counts.to_send, result.counts.sent) == ("finished", 300, 300)
+        assert world.queued() == world.letters
+        told = (await world.ledger()).runs["r1"]
+        assert (told.outcome, told.counts["sent"], told.by) == ("finished", 300, "jo")
+
+    play(story)
+
+
+def test_no_queue_is_ever_longer_than_one_request(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(300)
+        await Replay(world.work(await world.run())).send()
+        assert max(world.longest.values()) <= BATCH
+
+    play(story)
+
+
+def test_a_second_run_sends_nothing_unless_told_to(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(60)
+        await Replay(world.work(await world.run())).send()
+        second = await Replay(world.work(await world.run("r2", "t2"))).send()
+        told = second.counts.as_json()
+        assert (told["replayed_before"], told["to_send"], told["sent"]) == (60, 0, 0)
+        third = await Replay(world.work(await world.run("r3", "t3"), again=True)).send()
+        assert third.counts.sent == 60
+        assert set(world.queued().values()) == {2}
+
+    play(story)
+
+
+def test_a_limit_is_for_the_whole_run(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(60)
+        run = await world.run()
+        result = await Replay(world.work(run, limit=25)).send()
+        assert (result.counts.to_send, result.counts.sent) == (25, 25)
+        assert sum(world.queued().values()) == 25
+        rest = await Replay(world.work(await world.run("r2", "t2"))).send()
+        assert (rest.counts.kinds["replayed_before"], rest.counts.sent) == (25, 35)  # type: ignore[index]
+        assert world.queued() == world.letters
+
+    play(story)
+
+
+def test_dead_letters_that_come_later_are_left_to_another_run(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(40)
+        run = await world.run()
+        known = world.letters.copy()
+        world.fill(40)
+        await Replay(world.work(run)).send()
+        assert sum(world.queued().values()) == sum(known.values())
+
+    play(story)
+
+
+def test_a_blocked_account_holds_up_nobody(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(600)
+        world.blocked.add("acme-ttd")
+        sending = Replay(world.work(await world.run()))
+        task = asyncio.create_task(sending.send())
+        await asyncio.sleep(40)
+        queued, others = world.queued(), ("acme-pixel", "acme-thrad")
+        for account in others:
+            wanted = {key for key in world.letters if key[0] == account}
+            assert wanted <= set(queued)
+        assert sum(n for (account, _), n in queued.items() if account == "acme-ttd") == BATCH
+        assert any("acme-ttd: waits for room in its queue: 10 there" in text for text in world.said)
+        world.blocked.clear()
+        await task
+        assert world.queued() == world.letters
+
+    play(story)
+
+
+# -- stopping -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("from_outside", [True, False])
+def test_a_stopped_run_goes_on_where_it_stood(play: Play, from_outside: bool) -> None:
+    async def story(world: World) -> None:
+        world.fill(300)
+        run = await world.run()
+        sending = Replay(world.work(run))
+        task = asyncio.create_task(sending.send())
+        await asyncio.sleep(4)
+        if from_outside:
+            desk = Desk(world.cluster.client("x"), LEDGER, world.work(run).clocks)
+            await desk.start()
+            await desk.write([life("r1", "stop", world.now(), by="jo")])
+        else:
+            sending.stop()
+        stopped = await task
+        assert stopped.outcome == "stopped"
+        assert 0 < stopped.counts.sent < 300
+        at = world.now()
+        again = await world.run(token="t2")
+        again.spans = run.spans
+        result = await Replay(world.work(again, "p2")).send()
+        assert (result.outcome, result.counts.sent) == ("finished", 300)
+        assert world.queued() == world.letters
+        assert world.now() - at < 60
+
+    play(story)
+
+
+# -- trouble --------------------------------------------------------------------------------------
+async def resumed(world: World, run: Run, token: str, name: str) -> Result:
+    again = await world.run(token=token)
+    again.spans = run.spans
+    return await Replay(world.work(again, name)).send()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(play: Play, seed: int) -> None:
+    async def story(world: World) -> None:
+        world.fill(120)
+        run = await world.run()
+        world.cluster.slow_acks(world.random.choice([0.0, 0.05, 0.4]))
+        for life_number in range(world.random.randint(1, 3)):
+            again = await world.run(token=f"t{life_number}")
+            again.spans = run.spans
+            name = f"p{life_number}"
+            task = asyncio.create_task(Replay(world.work(again, name)).send())
+            await asyncio.sleep(world.random.uniform(0.0, 2.5) + WATCH * bool(life_number))
+            world.cluster.crash(name)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        result = await resumed(world, run, "last", "last")
+        assert (result.outcome, result.counts.sent) == ("finished", 120)
+        assert world.queued() == world.letters
+
+    play(story, seed)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cut_off_and_taken_over_nothing_is_doubled(play: Play, seed: int) -> None:
+    """The first process never dies: it hears nothing for a while, and another takes its run up."""
+
+    async def story(world: World) -> None:
+        world.fill(120)
+        run = await world.run()
+        first = asyncio.create_task(Replay(world.work(run, "p1")).send())
+        await asyncio.sleep(world.random.uniform(0.1, 2.5))
+        world.cluster.freeze("p1")
+        second = asyncio.create_task(resumed(world, run, "t2", "p2"))
+        await asyncio.sleep(world.random.uniform(0.0, 2 * WATCH))
+        world.cluster.thaw("p1")
+        ends = await asyncio.gather(first, second, return_exceptions=True)
+        finished = [end for end in ends if isinstance(end, Result)]
+        assert finished, ends
+        refused = [end for end in ends if not isinstance(end, Result)]
+        assert all(isinstance(end, Busy | Overtaken | KafkaProblem) for end in refused), ends
+        assert world.queued() == world.letters
+
+    play(story, seed)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_brokers_that_are_away_are_waited_for(play: Play, seed: int) -> None:
+    async def story(world: World) -> None:
+        world.fill(120)
+        task = asyncio.create_task(Replay(world.work(await world.run())).send())
+        await asyncio.sleep(world.random.uniform(0.5, 3.0))
+        world.cluster.down()
+        await asyncio.sleep(world.random.uniform(1.0, 60.0))
+        world.cluster.up()
+        result = await task
+        assert (result.outcome, result.counts.sent) == ("finished", 120)
+        assert world.queued() == world.letters
+
+    play(story, seed)
+
+
+def test_brokers_that_are_away_from_the_start_end_it(play: Play) -> None:
+    async def story(world: World) -> None:
+        run = await world.run()
+        world.cluster.down()
+        with pytest.raises(KafkaProblem):
+            await Replay(world.work(run)).send()
+
+    play(story)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_live_run_for_a_source(play: Play, seed: int) -> None:
+    async def story(world: World) -> None:
+        world.fill(120)
+        tasks = []
+        for number in range(3):
+            run = await world.run(f"r{number}", f"t{number}")
+            tasks.append(asyncio.create_task(Replay(world.work(run, f"p{number}")).send()))
+            await asyncio.sleep(world.random.choice([0.0, 0.0, 0.01, 1.0]))
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(end, Result) for end in ends) == 1, ends
+        assert sum(isinstance(end, Busy) for end in ends) == 2, ends
+        assert world.queued() == world.letters
+
+    play(story, seed)
+
+
+def test_a_record_too_large_for_its_queue_is_told(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(20, ("acme-ttd",))
+        large = dead(99, account="acme-ttd", destination="tradedesk", failed_at=world.now())
+        big = large._replace(value=(large.value or b"") + b" " * 2_000_000)
+        world.cluster.log.topics[DLQ].spec.config["max.message.bytes"] = "9000000"  # type: ignore[index]
+        world.cluster.put(TopicPartition(DLQ, 0), [Outgoing(*big)])
+        result = await Replay(world.work(await world.run())).send()
+        assert (result.outcome, result.counts.sent) == ("finished", 20)
+        assert world.said[-1] == "acme-ttd: 1 records are too large for its queue"
+        assert world.queued() == world.letters
+
+    play(story)

@@ -11,6 +11,7 @@ from forwarder.destinations.contract import Account, Traits
 from forwarder.event import ConversionEvent
 from forwarder.kafka.port import Committed, Consumer, Reader, TopicPartition
 from forwarder.kafka.records import MalformedHeaders, read_progress
+from forwarder.lane.ahead import Ahead
 from forwarder.lane.lane import Lane, LaneSettings
 
 OLD_RECORD = 3600.0
@@ -138,7 +139,9 @@ class Opener:
         decode: Callable[[bytes], ConversionEvent],
         random: Random,
         now: Callable[[], float],
+        ahead: Ahead | None = None,
     ) -> None:
+        """``ahead``: where the router of this process puts items, if there is one."""
         self._consumer = consumer
         self._accounts = accounts
         self._settings = settings
@@ -146,6 +149,7 @@ class Opener:
         self._decode = decode
         self._random = random
         self._now = now
+        self._ahead = ahead
 
     async def open(self, partition: TopicPartition) -> tuple[Lane, Place] | None:
         """The lane and where it starts; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
@@ -164,7 +168,14 @@ class Opener:
             now,
             metadata=start.committed.metadata if start.committed else "",
             random=self._random,
+            shelf=None if self._ahead is None else self._ahead.open(account.name, now),
         )
         if not self._settings.traits.dedups:
             lane.remember(await recent_origins(self._make_reader, partition, start.offset, now))
         return lane, start
+
+    def close(self) -> None:
+        """None of the lanes is here any more."""
+        if self._ahead is not None:
+            for account in self._settings.queues.values():
+                self._ahead.close(account)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from forwarder.destinations.contract import Account, Skipped
+from forwarder.destinations.contract import Account
 from forwarder.event import ConversionEvent, InvalidEvent, peek
 from forwarder.kafka.port import Outgoing, Record
 from forwarder.kafka.records import (
@@ -22,6 +22,7 @@ from forwarder.kafka.records import (
     requeued,
     troubled,
 )
+from forwarder.lane.ahead import Ahead
 from forwarder.routing import Route
 from forwarder.sources.reading import TopicTranslator, as_native
 
@@ -57,7 +58,7 @@ class Planner:
     """Plans poll batches for one settings file. ``unrouted_dies``: an event that no account's
     advertiser list names becomes a dead letter (else it is only counted). ``translator``: of an
     events topic in a tool's format. What cannot be read there is dead-lettered as it came; all
-    else goes on as an event of the schema.
+    else goes on as an event of the schema. ``ahead``: takes items for lanes of this process.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Planner:
         *,
         unrouted_dies: bool,
         translator: TopicTranslator | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self._accounts = accounts
         self._route = route
         self._decode = decode
         self._unrouted_dies = unrouted_dies
         self._translator = translator
+        self._ahead = ahead or Ahead(0)
 
     def events(self, records: Sequence[Record], now: float, plan: Plan) -> None:
         """Plan records of the events topic."""
@@ -104,7 +107,7 @@ class Planner:
             return
         for account in route.not_targeted:
             plan.skipped[account, "not_targeted"] += 1
-        queued = self._queue(record, event, route.accounts, plan)
+        queued = self._queue(record, event, route.accounts, now, plan)
         plan.records[record.topic, "routed" if queued else "skipped"] += 1
         for path in event.dropped:
             plan.dropped_fields[path] += 1
@@ -130,13 +133,14 @@ class Planner:
             raise native.blamed(invalid) from None
 
     def _queue(
-        self, record: Record, event: ConversionEvent, names: Sequence[str], plan: Plan
+        self, record: Record, event: ConversionEvent, names: Sequence[str], now: float, plan: Plan
     ) -> bool:
         """Whether any account takes it."""
         outgoing: Outgoing | None = None
+        judge = self._ahead.judge
         for name in names:
-            skipped = self._accounts[name].applies(event)
-            if isinstance(skipped, Skipped):
+            skipped = judge(self._accounts[name], event, record.value, now)
+            if skipped is not None:
                 plan.skipped[name, skipped.reason] += 1
                 continue
             outgoing = outgoing or fresh(record)

@@ -239,6 +239,7 @@ class Sender:
             self._opening.cancel()
         for driver in self._drivers.values():
             driver.abandon()
+        self._opener.close()
         self._drivers.clear()
         self._outbox.clear()
         self._committed.clear()

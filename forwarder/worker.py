@@ -21,6 +21,7 @@ from forwarder.event import AdvertiserDefaults, ConversionEvent, decode, decode_
 from forwarder.http.port import HttpClient
 from forwarder.kafka import topics
 from forwarder.kafka.port import Admin, Consumer, Kafka, Producer, Rebalance, TopicPartition
+from forwarder.lane.ahead import Ahead
 from forwarder.lane.allowance import Memory
 from forwarder.lane.lane import LaneSettings
 from forwarder.opening import Opener, SenderSettings
@@ -45,6 +46,10 @@ from forwarder.settings import (
 from forwarder.startup import create_missing_topics, place_new_group
 from forwarder.watchdog import Watchdog
 from forwarder.writer import Writer
+
+AHEAD = 32 << 20
+"""Bytes of items, and of the records they are made of, that the router may be ahead of the lanes of
+its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Worker:
         self._server = OpsServer(
             settings.ops.listen, self._board, self._board.status, self._metrics.page
         )
+        self._ahead = Ahead(AHEAD)
         self._stopping = asyncio.Event()
 
     @property
@@ -210,6 +216,7 @@ class Worker:
             partial(_decode, advertiser_defaults(self._settings)),
             unrouted_dies=self._settings.unrouted == "dead_letter",
             translator=topic_translator(self._settings),
+            ahead=self._ahead,
         )
         delays = dict(topics.retry_topics(kafka.topic_prefix))
         names = RouterTopics(kafka.events_topic, delays, kafka.dead_letter_topic, self._queues)
@@ -273,6 +280,7 @@ class Worker:
                 decode=decode_trusted,
                 random=around.random,
                 now=around.now,
+                ahead=self._ahead if self._roles.router else None,
             )
 
         return Sender(

@@ -23,6 +23,7 @@ from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.kafka.port import Record
 from forwarder.kafka.records import MalformedHeaders
+from forwarder.lane.ahead import Shelf
 from forwarder.lane.answers import Answers
 from forwarder.lane.breaker import Breaker
 from forwarder.lane.delivery import (
@@ -93,9 +94,10 @@ class Lane:
         *,
         metadata: str = "",
         random: Random,
+        shelf: Shelf | None = None,
     ) -> None:
         """``metadata``: of the last commit (a former owner's state); ``decode``: trusted decode of
-        a queue record's value, may raise ``InvalidEvent``.
+        a queue record's value, may raise ``InvalidEvent``; ``shelf``: items made ahead.
         """
         self.account = account
         kept = decode_state(metadata)
@@ -110,7 +112,7 @@ class Lane:
             window=window,
             writes=writes,
             ledger=ledger,
-            preparer=Preparer(account, decode, window, writes, ledger),
+            preparer=Preparer(account, decode, window, writes, ledger, shelf),
             breaker=Breaker(kept, now, ledger.alert),
             throttle=Throttle(kept.not_before, kept.throttles, now),
             allowance=Allowance(settings.rates, now),

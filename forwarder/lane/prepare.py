@@ -8,6 +8,7 @@ from forwarder.destinations.contract import Account, Item, Rejected, Skipped
 from forwarder.event import ConversionEvent, InvalidEvent
 from forwarder.kafka.port import Record
 from forwarder.kafka.records import MalformedHeaders, coordinates, read_progress
+from forwarder.lane.ahead import Ready, Shelf
 from forwarder.lane.delivery import Delivery
 from forwarder.lane.tally import Ledger
 from forwarder.lane.window import Window
@@ -60,7 +61,7 @@ def is_fresh(record: Record) -> bool:
 class Preparer:
     """Makes items. What needs no request ends here: skipped, or written to the dead letters."""
 
-    __slots__ = ("_decode", "_ledger", "_max_age", "_prepare", "_window", "_writes")
+    __slots__ = ("_decode", "_ledger", "_max_age", "_prepare", "_shelf", "_window", "_writes")
 
     def __init__(
         self,
@@ -69,16 +70,23 @@ class Preparer:
         window: Window,
         writes: Writes,
         ledger: Ledger,
+        shelf: Shelf | None = None,
     ) -> None:
+        """``shelf``: items that were made before."""
         self._prepare = account.prepare
         self._max_age = account.settings.max_event_age
         self._decode = decode
         self._window = window
         self._writes = writes
         self._ledger = ledger
+        self._shelf = shelf
 
     def item(self, delivery: Delivery, now: float) -> Item | None:
         """The delivery's item; ``None``: it has ended, or will once it is written."""
+        if self._shelf is not None:
+            ready = self._shelf.take(delivery.record.value, now)
+            if ready is not None:
+                return self._ready(delivery, ready, now)
         event = self._event(delivery, now)
         if event is None or self.expired(delivery, now):
             return None
@@ -93,6 +101,14 @@ class Preparer:
             cause = Cause("rejected", f"local.{prepared.rule}", prepared.message)
             self._writes.dead_letter(delivery, cause, now)
         return None
+
+    def _ready(self, delivery: Delivery, ready: Ready, now: float) -> Item | None:
+        delivery.event_id = ready.event_id
+        delivery.event_time = ready.event_time
+        if self.expired(delivery, now):
+            return None
+        delivery.item = ready.item
+        return ready.item
 
     def probe_item(self, delivery: Delivery, now: float) -> Item | None:
         """Its item if it has one, and no end otherwise: nothing that waits at an open breaker is

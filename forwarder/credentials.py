@@ -84,7 +84,10 @@ class Unreadable(ValueError):
 
 
 def read_secret(source: SecretSource, environ: Mapping[str, str]) -> str:
-    """The secret, without the line break that files end with. Raises ``Unreadable``."""
+    """The secret, without the white space and byte order mark that editors and shells leave around
+    it: no header could carry them, and a signature would silently be another. Raises
+    ``Unreadable``.
+    """
     if source.value is not None:
         return _usable(source.value.get_secret_value(), "the value")
     if source.env is not None:
@@ -106,8 +109,8 @@ def _read_file(path: Path) -> str:
 
 
 def _usable(text: str, origin: str) -> str:
-    secret = text.rstrip("\r\n")
-    if not secret.strip():
+    secret = text.removeprefix("\ufeff").strip()
+    if not secret:
         raise Unreadable(f"{origin} is empty")
     if len(secret) > _MAX_SECRET:
         raise Unreadable(f"{origin} is longer than {_MAX_SECRET} characters, so no secret")

@@ -24,16 +24,26 @@ def from_file(path: Path) -> SecretSource:
 
 
 def test_a_secret_is_a_file_a_variable_or_a_value(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("  hush 1\r\n\n")
-    assert read_secret(from_file(tmp_path / "token"), {}) == "  hush 1"
+    (tmp_path / "token").write_text("hush 1\r\n\n")
+    assert read_secret(from_file(tmp_path / "token"), {}) == "hush 1"
     assert read_secret(SecretSource(env="TOKEN"), {"TOKEN": "hush 2\n"}) == "hush 2"
     assert read_secret(SecretSource.model_validate("hush 3"), {}) == "hush 3"
+
+
+@pytest.mark.parametrize("content", [b"  hush\n", b"hush \t\r\n", b"\xef\xbb\xbfhush\n"])
+def test_what_editors_and_shells_leave_around_a_secret_is_no_part_of_it(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "token").write_bytes(content)
+    assert read_secret(from_file(tmp_path / "token"), {}) == "hush"
+    assert read_secret(SecretSource(env="TOKEN"), {"TOKEN": content.decode()}) == "hush"
 
 
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
         (b"", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
         (b" \n", "is empty"),
         (b"hush\nhush", "holds a line break or another control character"),
         (b"hush\x00", "holds a line break or another control character"),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from forwarder.kafka.client import open_kafka
-from forwarder.kafka.connection import Connection
-from forwarder.kafka.port import Record, TopicPartition
 from tests.support.broker import Broker
-from tests.support.deployment import THRAD, TIKTOK, Deployment, WorkerProcess, eventually
+from tests.support.deployment import THRAD, TIKTOK, Deployment, eventually, says
 from tests.support.deployment import web_purchases as purchases
 from tests.support.load import QUICK, taken
+from tests.support.topics import header, records
 
 ACCOUNTS = {"acme-pixel": TIKTOK, "acme-thrad": THRAD}
 LOST = "lost-click"
@@ -29,41 +25,6 @@ async def admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
     await admin.start()
     yield admin
     await admin.close()
-
-
-async def records(bootstrap: str, topic: str) -> list[Record]:
-    """All that stands in a topic."""
-    reader = open_kafka(Connection(bootstrap)).reader()
-    await reader.start()
-    try:
-        admin = open_kafka(Connection(bootstrap)).admin()
-        await admin.start()
-        partitions = [TopicPartition(topic, n) for n in range((await admin.topics())[topic])]
-        await admin.stop()
-        bounds = await reader.bounds(partitions)
-        reader.assign(partitions)
-        found: list[Record] = []
-        while len(found) < sum(end - first for first, end in bounds.values()):
-            for some in (await reader.poll(None, 1000, 1.0)).values():
-                found += some
-        return found
-    finally:
-        await reader.stop()
-
-
-def reason(record: Record) -> str:
-    return dict(record.headers)["forwarder-reason"].decode()
-
-
-async def says(worker: WorkerProcess, action: str, **fields: Any) -> None:
-    """Wait until the log holds such a line."""
-
-    def said() -> bool:
-        return any(
-            line["action"] == action and fields.items() <= line.items() for line in worker.lines()
-        )
-
-    await eventually(said, 20, what=f"{action} {fields}: {worker.tail()}")
 
 
 def delivered(deployment: Deployment, number: int) -> Callable[[], bool]:
@@ -94,9 +55,11 @@ async def test_topics_deleted_while_it_runs_are_named_and_used_again_once_they_a
         await eventually(delivered(deployment, 41), 40, what=worker.tail())
 
         async def written() -> bool:
-            return [reason(r) for r in await records(broker.bootstrap, dead)] == [
+            return [header(r, "reason") for r in await records(broker.bootstrap, dead)] == [
                 "invalid_event"
-            ] and [reason(r) for r in await records(broker.bootstrap, retry)] == ["transient"]
+            ] and [header(r, "reason") for r in await records(broker.bootstrap, retry)] == [
+                "transient"
+            ]
 
         await eventually(written, 20, what=worker.tail())
         assert set(taken(deployment, "tiktok").values()) == {1}
@@ -133,9 +96,9 @@ async def test_what_no_topic_takes_is_dead_lettered_without_its_value(
 
         await eventually(written, 20, what=worker.tail())
         letters = await records(broker.bootstrap, dead)
-        assert [(reason(one), one.value) for one in letters] == [("oversize", None)] * 3
-        accounts = [dict(one.headers)["forwarder-account"] for one in letters]
-        assert sorted(accounts) == [b"acme-pixel", b"acme-pixel", b"acme-thrad"]
+        assert [(header(one, "reason"), one.value) for one in letters] == [("oversize", None)] * 3
+        accounts = [header(one, "account") for one in letters]
+        assert sorted(accounts) == ["acme-pixel", "acme-pixel", "acme-thrad"]
 
         await limit(admin, dead, 100)
         await deployment.publish(purchases(1, 60, value=-1), "--no-validate")

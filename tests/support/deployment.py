@@ -227,6 +227,17 @@ async def eventually(
         await asyncio.sleep(every)
 
 
+async def says(worker: WorkerProcess, action: str, within: float = 20.0, **fields: Any) -> None:
+    """Wait until the worker's log holds such a line."""
+
+    def said() -> bool:
+        return any(
+            line["action"] == action and fields.items() <= line.items() for line in worker.lines()
+        )
+
+    await eventually(said, within, what=f"{action} {fields}: {worker.tail()}")
+
+
 def web_purchases(number: int, start: int = 0, **more: object) -> Sequence[Event]:
     """Purchases that every destination takes."""
     return [

@@ -71,7 +71,7 @@ def assign_units(members: Mapping[str, Member], existing: Collection[str]) -> di
     for unit in units:
         if (owner := _owner(unit, there)) is not None:
             table.give(unit, owner)
-    for unit in sorted(table.homeless(), key=table.hardest_first):
+    for unit in sorted(table.homeless(), key=table.largest_first):
         table.give(unit, table.least_loaded(unit))
     while (move := table.next_move()) is not None:
         table.move(*move)
@@ -82,9 +82,9 @@ class _Table:
     """Which member holds which units so far."""
 
     def __init__(self, members: Mapping[str, Member], units: Iterable[Unit]) -> None:
-        self._members = members
         self._units = list(units)
-        self.held: dict[str, list[Unit]] = {name: [] for name in sorted(members)}
+        self.held: dict[str, list[Unit]] = {name: [] for name in members}
+        self._backlog = dict.fromkeys(members, 0)
         self._able = {
             unit: [name for name in self.held if unit <= members[name].topics]
             for unit in self._units
@@ -93,17 +93,19 @@ class _Table:
 
     def give(self, unit: Unit, name: str) -> None:
         self.held[name].append(unit)
+        self._backlog[name] += self._load[unit]
 
     def move(self, unit: Unit, giver: str, taker: str) -> None:
         self.held[giver].remove(unit)
-        self.held[taker].append(unit)
+        self._backlog[giver] -= self._load[unit]
+        self.give(unit, taker)
 
     def homeless(self) -> list[Unit]:
         housed = {unit for units in self.held.values() for unit in units}
         return [unit for unit in self._units if unit not in housed and self._able[unit]]
 
-    def hardest_first(self, unit: Unit) -> tuple[int, int, str]:
-        return (len(self._able[unit]), -self._load[unit], min(unit))
+    def largest_first(self, unit: Unit) -> tuple[int, str]:
+        return (-self._load[unit], min(unit))
 
     def least_loaded(self, unit: Unit) -> str:
         return min(self._able[unit], key=self._weight)
@@ -120,18 +122,12 @@ class _Table:
         return None
 
     def _best(self, fitting: list[Unit], giver: str, taker: str) -> Unit:
-        """One that was not the giver's before if there is one, and that evens out the backlogs."""
-        half = (self._backlog(giver) - self._backlog(taker)) / 2
-        owned = self._members[giver].owned
-        return min(
-            fitting, key=lambda unit: (unit <= owned, abs(self._load[unit] - half), min(unit))
-        )
+        """The one that evens out the backlogs best."""
+        half = (self._backlog[giver] - self._backlog[taker]) / 2
+        return min(fitting, key=lambda unit: (abs(self._load[unit] - half), min(unit)))
 
     def _weight(self, name: str) -> tuple[int, int, str]:
-        return (len(self.held[name]), self._backlog(name), name)
-
-    def _backlog(self, name: str) -> int:
-        return sum(self._load[unit] for unit in self.held[name])
+        return (len(self.held[name]), self._backlog[name], name)
 
 
 class _Links:

@@ -42,12 +42,13 @@ def test_what_waits_is_evened_out_where_numbers_allow() -> None:
 
 
 def test_the_later_claim_is_believed() -> None:
-    topics = everyone("a", "b")
+    topics = everyone("a", "b", "c", "d")
     members = {
         "back-from-a-freeze": Member(topics, owned=everyone("a", "b"), epoch=3),
-        "owner": Member(topics, owned=everyone("a"), epoch=5),
+        "owner": Member(topics, owned=everyone("a", "c"), epoch=5),
     }
-    assert assign_units(members, topics) == {"back-from-a-freeze": {"b"}, "owner": {"a"}}
+    dealt = assign_units(members, topics)
+    assert dealt == {"back-from-a-freeze": {"b", "d"}, "owner": {"a", "c"}}
 
 
 def test_a_newcomer_takes_its_share_and_no_more() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -163,7 +163,25 @@ class _Loader:
             if at[:1] == ("accounts",) and self._from_defaults(at, tree, finding.at):
                 continue
             self._problem((*at, *finding.at), finding.rule, finding.fix)
-        return None
+        wrong = {str(finding.at[0]) for finding in found if finding.at}
+        return self._remaining(model, clean, at, wrong) if at[:1] == ("accounts",) else None
+
+    def _remaining(
+        self, model: type[_Model], tree: Value, at: At, wrong: Collection[str]
+    ) -> _Model | None:
+        """A block without its ``wrong`` keys, so that these hide no rule about several keys, nor
+        one between blocks. Rules that name a wrong key wait until it is right.
+        """
+        if not wrong or not isinstance(tree, dict):
+            return None
+        rest: Tree = {key: value for key, value in tree.items() if key not in wrong}
+        try:
+            return model.model_validate(rest, context=self._context)
+        except ValidationError as error:
+            for finding in wording.findings(error, model, rest):
+                if not finding.at and not any(key in finding.rule for key in wrong):
+                    self._problem(at, finding.rule, finding.fix)
+            return None
 
     def _from_defaults(self, at: At, tree: Tree, below: At) -> bool:
         """Whether the value stands under ``destinations``, where it was found wrong already."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, TypeAlias, Union, get_args, get_origin
+from decimal import Decimal
+from typing import Annotated, Final, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from forwarder.settings.yaml_tree import Value
 
 Annotation: TypeAlias = object  # a type as annotations hold it; no static type is narrower
+_NUMBERS: Final = (int, float, Decimal)
 
 
 def keys(model: type[BaseModel]) -> dict[str, Annotation]:
@@ -75,7 +77,7 @@ def _below(annotation: Annotation, part: str | int) -> Annotation | None:
 
 def without_nulls(annotation: Annotation, value: Value) -> Value:
     """The tree without the keys of blocks that are written as "not set"; entries of maps and
-    lists stay, since nothing stands for them.
+    lists stay, since nothing stands for them. ``true`` where a number belongs is text.
     """
     blocks = models(annotation)
     if isinstance(value, dict) and blocks:
@@ -89,4 +91,6 @@ def without_nulls(annotation: Annotation, value: Value) -> Value:
         return {key: without_nulls(entry(annotation), below) for key, below in value.items()}
     if isinstance(value, list):
         return [without_nulls(entry(annotation), below) for below in value]
+    if isinstance(value, bool) and any(kind in _NUMBERS for kind in members(annotation)):
+        return str(value).lower()  # as text it is refused; Python would count it as 1
     return value

@@ -177,6 +177,37 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
     ]
 
 
+def test_a_wrong_key_hides_no_rule_about_several_keys_or_blocks(told: Told) -> None:
+    pixel = "destination: tradedesk\nadvertisers: [acme]\nadvertiser_id: a\nstate: Paused\n"
+    found = told(
+        accounts(
+            one=pixel + "merchant_id: b\ntracker_id: t\n",
+            two=pixel + "tracker_id: t\nbudgets: [app]\n",
+        )
+    )
+    state = "must be active, paused or draining (did you mean paused?)"
+    assert found == [
+        (
+            "settings.yaml:2 accounts.one: exactly one of advertiser_id and merchant_id is needed, "
+            "and both are set"
+        ),
+        f"settings.yaml:6 accounts.one.state: {state}",
+        f"settings.yaml:13 accounts.two.state: {state}",
+        "settings.yaml:15 accounts.two.budgets.0: no budget is called app (define it under budgets)",
+    ]
+
+
+def test_a_rule_about_a_key_that_is_wrong_itself_is_not_told_too(told: Told) -> None:
+    found = told(
+        accounts(
+            one="destination: tradedesk\nadvertisers: [acme]\nadvertiser_id: [a]\ntracker_id: t\n"
+        )
+    )
+    assert found == [
+        "settings.yaml:5 accounts.one.advertiser_id: must be text (write it in quotes)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -231,6 +262,14 @@ def test_every_problem_is_told_at_once_with_place_rule_and_fix(told: Told) -> No
         ),
         ("delivery: {budget_margin: 1}", ":1 delivery.budget_margin: must be less than 1"),
         ("delivery: {budget_margin: big}", ":1 delivery.budget_margin: must be a number"),
+        ("delivery: {budget_margin: false}", ":1 delivery.budget_margin: must be a number"),
+        (
+            "delivery: {request_timeout: true}",
+            (
+                ":1 delivery.request_timeout: a duration is a number and a unit: "
+                "500ms 20s 5m 24h 28d"
+            ),
+        ),
         (
             "delivery: {memory: 256MB}",
             ":1 delivery.memory: a size is a whole number and a unit: 256KiB 1MiB",
@@ -342,6 +381,7 @@ def test_one_mistake_outside_the_accounts(told: Told, text: str, problem: str) -
         ),
         ("budgets: []", "budgets: must have at least 1 of them (add one)"),
         ("concurrency: 0", "concurrency: must be greater than 0"),
+        ("concurrency: true", "concurrency: must be a whole number"),
         ("batch: {event: 5}", "batch.event: unknown key (did you mean events?)"),
         (
             "budgets: [{requests: 3, per: 1h}]",

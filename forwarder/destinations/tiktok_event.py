@@ -258,43 +258,44 @@ _BLOCKS: Mapping[str, Callable[[ConversionEvent, Defaults], Block | Rejected]] =
 
 def _row(item: Item, quantity: int | None) -> Block:
     row: Block = {}
-    if item.price is not None:
-        row["price"] = number(item.price)
+    if (price := item.price) is not None:
+        row["price"] = number(price)
     if quantity:
         row["quantity"] = quantity
-    if item.item_id:
-        row["content_id"] = item.item_id
-    if item.item_category:
-        row["content_category"] = item.item_category
-    if item.item_name:
-        row["content_name"] = item.item_name
-    if item.item_brand:
-        row["brand"] = item.item_brand
+    if id_ := item.item_id:
+        row["content_id"] = id_
+    if category := item.item_category:
+        row["content_category"] = category
+    if name_ := item.item_name:
+        row["content_name"] = name_
+    if brand := item.item_brand:
+        row["brand"] = brand
     return row
 
 
-def _count(items: Sequence[Item], quantities: Sequence[int | None]) -> int | None:
-    """The sum of the quantities, one for each that is missing; ``None`` with a fraction."""
-    total = 0
-    for item, quantity in zip(items, quantities, strict=True):
-        if quantity is not None:
-            total += quantity
-        elif item.quantity is None:
-            total += 1
-        else:
-            return None
-    return total or None
-
-
 def _contents(items: Sequence[Item], defaults: Defaults) -> Block:
-    quantities = [None if item.quantity is None else whole(item.quantity) for item in items]
-    rows = [row for row in map(_row, items, quantities) if row]
+    """``num_items`` is the sum of the quantities, one for each that is missing; with a fraction
+    among them there is none.
+    """
+    rows: list[Block] = []
+    ids: dict[str, None] = {}
+    count, whole_numbers = 0, True
+    for item in items:
+        given = item.quantity
+        quantity = None if given is None else whole(given)
+        count += 1 if quantity is None else quantity
+        whole_numbers = whole_numbers and (given is None or quantity is not None)
+        row = _row(item, quantity)
+        if row:
+            rows.append(row)
+        if id_ := item.item_id:
+            ids[id_] = None
     if not rows:
         return {}
     block: Block = {"content_type": defaults.content_type, "contents": rows}
-    if ids := {item.item_id: None for item in items if item.item_id}:
+    if ids:
         block["content_ids"] = list(ids)
-    if count := _count(items, quantities):
+    if count and whole_numbers:
         block["num_items"] = count
     return block
 

@@ -37,10 +37,10 @@ def money_text(amount: Decimal | None) -> str | None:
     return None if amount is None else str(amount)
 
 
-def whole(quantity: Decimal | None) -> int | None:
-    """A quantity that is a whole number; ``None`` for a fraction."""
-    count = 0 if quantity is None else int(quantity)
-    return count if count == quantity else None
+def whole(quantity: Decimal) -> int | None:
+    """A quantity that is a whole number; ``None`` for a fraction. Floats as in ``number``."""
+    as_float = float(quantity)
+    return int(as_float) if as_float.is_integer() else None
 
 
 def query_value(url: str | None, name: str) -> str | None:

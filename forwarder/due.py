@@ -20,24 +20,39 @@ class Due:
         self._delays = delays
         self._overdue = overdue
         self._paused_until: dict[TopicPartition, float] = {}
+        self._seen: dict[TopicPartition, tuple[int, float]] = {}
+        """The highest offset of a poll, and when that was: what is below was written before."""
 
     def of(
         self, partition: TopicPartition, records: Sequence[Record], now: float
     ) -> Sequence[Record]:
         """The records whose delay is over. Reading goes back to the first that is not due."""
+        if not records:
+            return records
         delay = self._delays[partition.topic]
+        seen_to, seen_at = self._see(partition, records, now)
+        overdue = 0.0
         for index, record in enumerate(records):
-            due_at = record.timestamp / 1000 + delay
+            # A clock that is ahead of ours must not hold a record for longer than its delay.
+            known_since = seen_at if record.offset <= seen_to else now
+            due_at = min(record.timestamp / 1000, known_since) + delay
             if due_at > now:
                 self._consumer.seek(partition, record.offset)
                 self._consumer.pause([partition])
-                # A clock that is ahead of ours must not hold a record for longer than its delay.
-                self._paused_until[partition] = min(due_at, now + delay)
+                self._paused_until[partition] = due_at
                 self._overdue(partition.topic, 0.0)
                 return records[:index]
-        if records:
-            self._overdue(partition.topic, now - (records[0].timestamp / 1000 + delay))
+            overdue = max(overdue, now - due_at)
+        self._overdue(partition.topic, overdue)
         return records
+
+    def _see(
+        self, partition: TopicPartition, records: Sequence[Record], now: float
+    ) -> tuple[int, float]:
+        seen = self._seen.get(partition)
+        if seen is None or records[0].offset > seen[0]:
+            seen = self._seen[partition] = (records[-1].offset, now)
+        return seen
 
     def resume(self, now: float) -> None:
         """Read on where something is due by now."""
@@ -50,3 +65,4 @@ class Due:
     def clear(self) -> None:
         """The partitions are gone, and their pauses with them."""
         self._paused_until.clear()
+        self._seen.clear()

@@ -18,7 +18,7 @@ from forwarder.cli.secrets import credential_of, secret_problems
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
 from forwarder.problems import Problem, Problems, SettingsProblems
-from forwarder.settings import Settings, credential_problems
+from forwarder.settings import Settings, UnusableSettings, credential_problems
 
 _TEST_CODE: Final = "test_event_code"
 
@@ -59,9 +59,12 @@ def _settings(config: Path | None, *, as_json: bool) -> Settings:
     try:
         return settings_of(config)
     except SettingsProblems as wrong:
+        problems = list(wrong.problems)
+        if isinstance(wrong, UnusableSettings):
+            problems += _secrets(wrong.readable, os.environ)[0]
         if as_json:
-            json_line({"problems": [problem._asdict() for problem in wrong.problems]})
-        raise
+            json_line({"problems": [problem._asdict() for problem in problems]})
+        raise SettingsProblems(problems) from None
 
 
 def _secrets(

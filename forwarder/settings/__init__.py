@@ -12,7 +12,7 @@ from forwarder.settings.derived import (
     topic_translator,
     units,
 )
-from forwarder.settings.file import load
+from forwarder.settings.file import UnusableSettings, load
 from forwarder.settings.model import (
     AdvertiserSettings,
     DeliverySettings,
@@ -29,6 +29,7 @@ __all__ = [
     "Problem",
     "Settings",
     "SettingsProblems",
+    "UnusableSettings",
     "advertiser_defaults",
     "bind_accounts",
     "config_hash",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,14 @@ class _File(Settings):
     destinations: Mapping[str, object] = {}
 
 
+class UnusableSettings(SettingsProblems):
+    """Settings with problems; ``readable`` is what of them is right, for those who tell more."""
+
+    def __init__(self, problems: Sequence[Problem], readable: Settings) -> None:
+        super().__init__(problems)
+        self.readable = readable
+
+
 def load(
     path: Path,
     environ: Mapping[str, str],
@@ -41,7 +49,8 @@ def load(
     directory = path if path.is_dir() else path.parent
     settings = _Loader(document, directory, destinations).settings(environ)
     if document.problems:
-        raise SettingsProblems(sorted(dict.fromkeys(document.problems), key=_by_line))
+        problems = sorted(dict.fromkeys(document.problems), key=_by_line)
+        raise UnusableSettings(problems, settings)
     return settings
 
 

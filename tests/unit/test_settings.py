@@ -193,7 +193,10 @@ def test_a_wrong_key_hides_no_rule_about_several_keys_or_blocks(told: Told) -> N
         ),
         f"settings.yaml:6 accounts.one.state: {state}",
         f"settings.yaml:13 accounts.two.state: {state}",
-        "settings.yaml:15 accounts.two.budgets.0: no budget is called app (define it under budgets)",
+        (
+            "settings.yaml:15 accounts.two.budgets.0: no budget is called app "
+            "(define it under budgets)"
+        ),
     ]
 
 

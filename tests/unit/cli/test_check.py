@@ -48,6 +48,19 @@ def test_secrets_that_cannot_be_read(
     )
 
 
+def test_secrets_are_told_together_with_what_is_wrong_in_the_settings(
+    forwarder: Run, settings: Path
+) -> None:
+    settings.write_text(SETTINGS + "unruoted: skip\n")
+    (settings.parent / "secrets/acme-ttd").write_text("\n")
+    for arguments in ((), ("--json",)):
+        ended = forwarder("check", f"--config={settings}", *arguments)
+        assert ended.code == 2
+        assert "unruoted: unknown key" in ended.err
+        assert f"the file {settings.parent}/secrets/acme-ttd is empty" in ended.err
+        assert not arguments or ended.out.count('"place"') == 2
+
+
 TWO = """\
 budgets: {app: {requests: 600, per: 60s}}
 accounts:

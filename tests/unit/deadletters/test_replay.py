@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +23,14 @@ from forwarder.deadletters.session import Result
 from forwarder.deadletters.work import Places, Work
 from forwarder.destinations import DESTINATIONS
 from forwarder.kafka.memory import MemoryCluster
-from forwarder.kafka.port import Committed, KafkaProblem, Outgoing, Reader, TopicPartition
+from forwarder.kafka.port import (
+    Committed,
+    KafkaProblem,
+    Outgoing,
+    Producer,
+    Reader,
+    TopicPartition,
+)
 from forwarder.kafka.records import read_progress
 from forwarder.settings import Settings
 from tests.unit.deadletters.build import DLQ, NOW, dead, settings_of, today_of
@@ -52,6 +60,9 @@ class World:
         self.letters: Counter[tuple[str, str]] = Counter()
         self.longest: Counter[str] = Counter()
         self._sending = asyncio.create_task(self._send_on())
+
+    def close(self) -> None:
+        self._sending.cancel()
 
     def fill(self, number: int, accounts: tuple[str, ...] = ACCOUNTS) -> None:
         for n in range(number):
@@ -144,7 +155,11 @@ def play(tmp_path: Path) -> Callable[..., None]:
 
     def run(story: Callable[[World], Awaitable[None]], seed: int = 0) -> None:
         async def main() -> None:
-            await story(World(settings, seed))
+            world = World(settings, seed)
+            try:
+                await story(world)
+            finally:
+                world.close()
 
         virtual.run(main(), NOW)
 
@@ -320,6 +335,48 @@ def test_cut_off_and_taken_over_nothing_is_doubled(play: Play, seed: int) -> Non
         assert world.queued() == world.letters
 
     play(story, seed)
+
+
+class Suspended:
+    """A producer of a process that is suspended right after a batch was noted."""
+
+    def __init__(self, inner: Producer, seconds: float) -> None:
+        self._inner = inner
+        self._seconds = seconds
+
+    async def start(self) -> None:
+        await self._inner.start()
+
+    async def stop(self) -> None:
+        await self._inner.stop()
+
+    async def write(
+        self, topic: str, records: Sequence[Outgoing], partition: int | None = None
+    ) -> None:
+        await self._inner.write(topic, records, partition)
+        if topic == LEDGER and any((r.key or b"").startswith(b"conversions.dlq/") for r in records):
+            seconds, self._seconds = self._seconds, 0.0
+            await asyncio.sleep(seconds)
+
+
+def test_a_process_that_was_suspended_writes_no_more(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(120)
+        run = await world.run()
+        work = world.work(run)
+        kafka = world.cluster.client("p1")
+        made = Suspended(kafka.producer(), 4 * WATCH)
+        kafka.producer = lambda: made  # type: ignore[method-assign]
+        first = asyncio.create_task(Replay(replace(work, kafka=kafka)).send())
+        await asyncio.sleep(1.0)
+        result = await resumed(world, run, "t2", "p2")
+        assert not first.done()
+        assert result.counts.sent == 120
+        with pytest.raises(Overtaken):
+            await first
+        assert world.queued() == world.letters
+
+    play(story)
 
 
 @pytest.mark.parametrize("seed", range(10))

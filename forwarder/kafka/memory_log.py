@@ -125,7 +125,7 @@ class Log:
 
 
 def size(outgoing: Outgoing) -> int:
-    headers = sum(len(name) + len(value) for name, value in outgoing.headers)
+    headers = sum(len(name) + len(value or b"") for name, value in outgoing.headers)
     return FRAMING + len(outgoing.key or b"") + len(outgoing.value or b"") + headers
 
 

@@ -16,7 +16,9 @@ from forwarder.kafka.port import Headers, Outgoing, Record
 PREFIX: Final = "forwarder-"
 MAX_VALUE: Final = 256
 MAX_TOGETHER: Final = 2048
-MAX_COUNT: Final = 1_000_000
+MAX_DIGITS: Final = 6
+# The times that RFC 3339 can write.
+LAST_SECOND: Final = 253_402_300_799.0
 
 
 class MalformedHeaders(ValueError):
@@ -63,8 +65,11 @@ def rfc3339(at: float) -> str:
 
 
 def from_rfc3339(text: str) -> float:
-    """Raises ``ValueError``."""
-    return datetime.fromisoformat(text).timestamp()
+    """Raises ``ValueError``, also for a time without an offset or before 1970."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None or not 0 <= time.timestamp() <= LAST_SECOND:
+        raise ValueError(text)
+    return time.timestamp()
 
 
 def foreign_headers(headers: Headers) -> list[tuple[str, bytes]]:
@@ -209,7 +214,9 @@ def _headers(record: Record, fields: Mapping[str, str]) -> list[tuple[str, bytes
     headers = foreign_headers(record.headers)
     left = MAX_TOGETHER
     for name, text in fields.items():
-        value = cut(text, min(MAX_VALUE, max(0, left - len(name))))
+        if left <= len(name):
+            break
+        value = cut(text, min(MAX_VALUE, left - len(name)))
         left -= len(name) + len(value)
         headers.append((name, value))
     return headers
@@ -221,7 +228,9 @@ def cut(text: str, limit: int) -> bytes:
     return raw if len(raw) <= limit else raw[:limit].decode(errors="ignore").encode()
 
 
-def _text(name: str, value: bytes) -> str:
+def _text(name: str, value: bytes | None) -> str:
+    if value is None:  # Kafka knows headers without a value
+        raise MalformedHeaders(f"{name} has no value")
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -236,7 +245,7 @@ def _count(name: str, ours: Mapping[str, bytes]) -> int:
     if name not in ours:
         return 0
     text = _text(name, ours[name])
-    if not (text.isascii() and text.isdigit()) or int(text[:10]) > MAX_COUNT:
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise MalformedHeaders(f"{name} is not a count")
     return int(text)
 

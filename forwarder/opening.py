@@ -20,6 +20,9 @@ its offsets were lost, and sending it all again would count conversions twice.""
 REMEMBERED = 300.0
 """Seconds for which a lane knows origins, where the vendor does not drop repeats itself."""
 READ_BACK_BYTES = 64 << 20
+READ_BACK_RECORDS = 5_000
+"""Two poll batches of a router, which a crash of it repeats, and some of others in between."""
+READ_BACK_CHUNK = 5_000
 READ_SECONDS = 5.0
 
 StartFrom = Literal["earliest", "latest"] | float | None
@@ -89,41 +92,52 @@ async def _first_record_at(
 async def recent_origins(
     make_reader: Callable[[], Reader], partition: TopicPartition, until: int, now: float
 ) -> Mapping[str, float]:
-    """Origins, and when they were read, of the records below ``until`` of the last minutes."""
+    """Origins of the newest records below ``until``, each with ``now``, from when on it is known.
+
+    Those of the last minutes; and as many as a router can write twice however old they say they
+    are, since records keep their events' timestamps and a router may be catching up.
+    """
     reader = make_reader()
     await reader.start()
     try:
+        (first, _) = (await reader.bounds([partition]))[partition]
         since = int((now - REMEMBERED) * 1000)
-        start = (await reader.offsets_at({partition: since}))[partition]
-        if start is None or start >= until:
-            return {}
-        return await _read_origins(reader, partition, start, until)
+        recent = (await reader.offsets_at({partition: since}))[partition]
+        start = until - READ_BACK_RECORDS
+        start = max(first, start if recent is None else min(start, recent))
+        reader.assign([partition])
+        origins: dict[str, float] = {}
+        left = READ_BACK_BYTES
+        while until > start and left > 0:  # the newest first, if it cannot be all
+            begin = max(start, until - READ_BACK_CHUNK)
+            left -= await _read_origins(reader, partition, range(begin, until), now, origins)
+            until = begin
+        return origins
     finally:
         await reader.stop()
 
 
 async def _read_origins(
-    reader: Reader, partition: TopicPartition, start: int, until: int
-) -> dict[str, float]:
-    reader.assign([partition])
-    reader.seek(partition, start)
-    origins: dict[str, float] = {}
-    left = READ_BACK_BYTES
-    position = start
-    while position < until and left > 0:
-        records = (await reader.poll([partition], 1000, 1.0)).get(partition, ())
+    reader: Reader, partition: TopicPartition, offsets: range, now: float, into: dict[str, float]
+) -> int:
+    """Bytes that were read."""
+    size = 0
+    position = offsets.start
+    reader.seek(partition, position)
+    while position < offsets.stop:
+        records = (await reader.poll([partition], 1000, READ_SECONDS)).get(partition, ())
         if not records:
-            break
+            break  # a gap up to the end
         for record in records:
             position = record.offset + 1
-            if record.offset >= until:
+            if record.offset >= offsets.stop:
                 break
-            left -= len(record.value or b"")
+            size += len(record.value or b"")
             try:
-                origins[read_progress(record).origin] = record.timestamp / 1000
+                into[read_progress(record).origin] = now
             except MalformedHeaders:
                 continue
-    return origins
+    return size
 
 
 class Opener:

@@ -1,0 +1,67 @@
+"""What a new owner's lane knows of the records before its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from forwarder import opening
+from forwarder.kafka.memory import MemoryCluster
+from forwarder.kafka.port import Outgoing, TopicPartition
+from forwarder.opening import recent_origins
+
+Q = TopicPartition("q", 0)
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+
+
+def queue(ages: Iterable[float], size: int = 10) -> MemoryCluster:
+    """A queue of one record for each age in seconds; origins are numbered."""
+    cluster = MemoryCluster(time.time)
+    cluster.add_topic("q")
+    for number, age in enumerate(ages):
+        headers = [("forwarder-origin", f"events/0/{number}".encode())]
+        at = int((NOW - age) * 1000)
+        cluster.put(Q, [Outgoing(None, b"x" * size, headers, at)])
+    return cluster
+
+
+async def known(cluster: MemoryCluster, until: int) -> Mapping[str, float]:
+    return await recent_origins(cluster.client("r").reader, Q, until, NOW)
+
+
+def origins(*numbers: int) -> dict[str, float]:
+    return {f"events/0/{number}": NOW for number in numbers}
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers that a test can reach."""
+    monkeypatch.setattr(opening, "READ_BACK_RECORDS", 2)
+    monkeypatch.setattr(opening, "READ_BACK_CHUNK", 2)
+
+
+@pytest.mark.usefixtures("few")
+async def test_it_knows_the_last_minutes_below_its_place() -> None:
+    cluster = queue([HOUR, HOUR, 200, 100, 50, 40, 30, 20])
+    assert await known(cluster, 7) == origins(2, 3, 4, 5, 6)
+
+
+@pytest.mark.usefixtures("few")
+async def test_it_knows_the_newest_ones_of_a_router_that_catches_up_on_old_events() -> None:
+    assert await known(queue([5 * HOUR, 4 * HOUR, 3 * HOUR, 2 * HOUR]), 4) == origins(2, 3)
+
+
+@pytest.mark.usefixtures("few")
+async def test_it_reads_the_newest_first_and_no_more_than_memory_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "READ_BACK_BYTES", 30)
+    assert await known(queue([60, 50, 40, 30, 20, 10]), 6) == origins(2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("until", [0, 1])
+async def test_a_queue_without_a_past_has_nothing_to_know(until: int) -> None:
+    assert await known(queue([10, 5]), until) == origins(*range(until))

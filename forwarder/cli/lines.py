@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -94,3 +95,28 @@ def lines(file: BinaryIO) -> Iterator[Line]:
     while chunk := chunk_of(file):
         yield from splitter.feed(chunk)
     yield from splitter.end()
+
+
+async def arriving(file: BinaryIO) -> AsyncIterator[list[Line]]:
+    """Lines as they come: what a pipe holds now is not kept waiting for more."""
+    splitter = Splitter()
+    while True:
+        await _readable(file)
+        chunk = chunk_of(file)
+        if not chunk:
+            break
+        yield list(splitter.feed(chunk))
+    yield list(splitter.end())
+
+
+async def _readable(file: BinaryIO) -> None:
+    """Waits for a pipe or a terminal without blocking the loop, so that Ctrl-C is heard."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(file.fileno(), ready.set)
+    except (OSError, ValueError):
+        return  # a regular file is always readable
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(file.fileno())

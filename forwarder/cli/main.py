@@ -6,7 +6,9 @@ found; 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -38,6 +40,7 @@ from forwarder.cli.failures import Failed, kafka_failure
 from forwarder.kafka.port import KafkaProblem
 from forwarder.problems import Problem, Problems
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _REPORT: Final = "a bug: please report it with the output of the same command and --debug"
 
 app = typer.Typer(
@@ -85,6 +88,7 @@ def program(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback for anything expected."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     # its own lines would stand beside ours; run gives them a handler that logs them
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
@@ -100,10 +104,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:  # noqa: BLE001 - the last net: a bug is told in one line, too
-        if "--debug" in arguments:
-            traceback.print_exc()
-        say_problems([Problem(_where(error), f"unexpected {type(error).__name__}", _REPORT)])
+        return _unexpected(error, arguments)
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _leave_unwritten()
+        rule = f"cannot be written: {error.strerror}"
+        say_problems([Problem("the output", rule, "free some space, or write it elsewhere")])
         return 1
+    if "--debug" in arguments:
+        traceback.print_exc()
+    say_problems([Problem(_where(error), f"unexpected {type(error).__name__}", _REPORT)])
+    return 1
+
+
+def _open_streams() -> None:
+    """Streams that the shell has closed hold nothing, and take everything."""
+    # they stay open for as long as the process lives
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _leave_unwritten() -> None:
+    """What still lies in the buffer would fail once more when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

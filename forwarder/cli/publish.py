@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Annotated, BinaryIO, Final
@@ -87,7 +87,7 @@ async def _publish(
         await producer.start()
         with progress() as bar:
             task = bar.add_task("publishing", total=None, note="")
-            async for chunk in _chunks(file):
+            async for chunk in lines.arriving(file):
                 await publishing.write(chunk, producer)
                 bar.update(task, note=f"{publishing.sent} events")
     except KafkaProblem as problem:
@@ -109,31 +109,6 @@ async def _must_exist(kafka: Kafka, settings: Settings) -> None:
             raise Failed([Problem(place, rule, "create it with forwarder topics create")])
     finally:
         await admin.stop()
-
-
-async def _chunks(file: BinaryIO) -> AsyncIterator[list[Line]]:
-    """Lines as they come: what a pipe holds now is not kept waiting for more."""
-    splitter = lines.Splitter()
-    while True:
-        await _readable(file)
-        chunk = lines.chunk_of(file)
-        if not chunk:
-            break
-        yield list(splitter.feed(chunk))
-    yield list(splitter.end())
-
-
-async def _readable(file: BinaryIO) -> None:
-    """Waits for a pipe or a terminal without blocking the loop, so that Ctrl-C is heard."""
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    try:
-        loop.add_reader(file.fileno(), ready.set)
-    except (OSError, ValueError):
-        return  # a regular file is always readable
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(file.fileno())
 
 
 @dataclass(slots=True)

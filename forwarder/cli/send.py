@@ -79,18 +79,17 @@ async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) 
     client, good, count = AiohttpClient(), True, 0
     try:
         with lines.opened(file) as found:
-            for read in chain.from_iterable(
-                reading.read(line, time.time()) for line in lines.lines(found)
-            ):
-                count += 1
-                if read.event is None:
-                    report_invalid(read.line, read.errors, as_json=as_json)
-                    good = False
-                    continue
-                sent = await once.send(read.event, client)
-                sent = sent._replace(message=by_name(sent.message, read.named))
-                good &= sent.verdict in _DELIVERED
-                _tell(read.line, read.event.event_id, sent, as_json=as_json)
+            async for chunk in lines.arriving(found):
+                for read in chain.from_iterable(reading.read(line, time.time()) for line in chunk):
+                    count += 1
+                    if read.event is None:
+                        report_invalid(read.line, read.errors, as_json=as_json)
+                        good = False
+                        continue
+                    sent = await once.send(read.event, client)
+                    sent = sent._replace(message=by_name(sent.message, read.named))
+                    good &= sent.verdict in _DELIVERED
+                    _tell(read.line, read.event.event_id, sent, as_json=as_json)
     finally:
         await client.close()
     if not count:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,70 @@ def test_an_interrupt_is_told_by_the_exit_code(
 ) -> None:
     raising(KeyboardInterrupt(), monkeypatch)
     assert forwarder("validate", stdin=b"{}\n").code == 130
+
+
+PROGRAM = [sys.executable, "-m", "forwarder"]
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+
+
+def test_a_full_disk_is_no_bug(home: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*PROGRAM, "schema"],
+            cwd=home,
+            env=HERE,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: the output: cannot be written: No space left on device\n"
+        "    free some space, or write it elsewhere\n"
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_an_empty_one(home: Path, closed: str) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, "validate", "-"],
+        cwd=home,
+        env=HERE,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert "bug" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["validate", "send"])
+def test_an_interrupt_ends_the_wait_for_standard_input(
+    settings: Path, command: str, tmp_path: Path
+) -> None:
+    arguments = [command, f"--config={settings}"]
+    arguments += ["--account=acme-pixel"] if command == "send" else []
+    started = tmp_path / "started"
+    with (
+        started.open("wb") as output,
+        subprocess.Popen(
+            [*PROGRAM, *arguments, "-"],
+            cwd=tmp_path,
+            env=HERE,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as running,
+    ):
+        assert running.stdin is not None
+        running.stdin.write(b"{}\n")
+        running.stdin.flush()
+        while not started.stat().st_size and running.poll() is None:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 130
 
 
 def test_python_m_forwarder_is_the_program(home: Path) -> None:

@@ -137,9 +137,9 @@ class Worker:
     async def run(self) -> None:
         log = self._surfaces.log
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._surfaces.http.close)
             await self._server.start()
             stack.push_async_callback(self._server.stop)
-            stack.push_async_callback(self._surfaces.http.close)
             await self._prepare()
             producer = self._surfaces.kafka.producer()
             stack.push_async_callback(producer.stop)

@@ -126,4 +126,7 @@ def _told(error: Exception, log: Log) -> Failed:
     log.error("task_failed", **describe(error))
     if isinstance(error, KafkaProblem):
         return kafka_failure(error)
-    return Failed([Problem("ops.listen", str(error), "choose another address or port")])
+    place, colon, rule = str(error).partition(": ")
+    if isinstance(error, CannotListen) and colon:
+        return Failed([Problem(place, rule)])
+    return Failed([Problem("run", str(error))])

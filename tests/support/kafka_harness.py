@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +15,9 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from forwarder.kafka.client import open_kafka
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory import MemoryCluster
-from forwarder.kafka.port import Consumer, Kafka, TopicPartition
+from forwarder.kafka.port import Consumer, Kafka, Outgoing, Reader, Record, TopicPartition
+
+WAIT = 20.0
 
 
 class Cluster(Protocol):
@@ -83,7 +86,7 @@ class Listener:
 
 
 async def until(
-    condition: Callable[[], bool], *, within: float = 20.0, polling: Collection[Consumer] = ()
+    condition: Callable[[], bool], *, within: float = 40.0, polling: Collection[Consumer] = ()
 ) -> None:
     """Wait for it, reading nothing from ``polling`` meanwhile."""
     async with asyncio.timeout(within):
@@ -91,3 +94,49 @@ async def until(
             for consumer in polling:
                 await consumer.poll([], 1, 0.01)
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def member(
+    kafka: Kafka,
+    group: str,
+    topics: Sequence[str],
+    *,
+    listener: Listener | None = None,
+    units: dict[str, str] | None = None,
+    client_id: str = "one",
+) -> AsyncIterator[Consumer]:
+    made = kafka.consumer(group, topics, listener or Listener(), units=units, client_id=client_id)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def out(value: bytes | None, key: bytes | None = None, at: int | None = None) -> Outgoing:
+    return Outgoing(key, value, [], at)
+
+
+def numbered(count: int) -> list[Outgoing]:
+    return [out(str(number).encode(), b"k", 1_700_000_000_000 + number) for number in range(count)]
+
+
+async def read(
+    source: Reader, count: int, partitions: Sequence[TopicPartition] | None = None
+) -> list[Record]:
+    found: list[Record] = []
+    async with asyncio.timeout(WAIT):
+        while len(found) < count:
+            for records in (await source.poll(partitions, count - len(found), 0.2)).values():
+                found += records
+    return found
+
+
+async def read_nothing(
+    source: Reader, partitions: Sequence[TopicPartition] | None = None, seconds: float = 0.7
+) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        assert not await source.poll(partitions, 10, 0.1)

@@ -72,3 +72,8 @@ kustomize: .cache/bin/kustomize-$(KUSTOMIZE_VERSION)
 .PHONY: test-tools
 test-tools: $(STAMP)
 	REQUIRE_TOOLS=1 $(BIN)/pytest tests/browser tests/manifests
+
+#   make soak MINUTES=20  a real Kafka and replicas that are killed, frozen, replaced, and counted
+.PHONY: soak
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import typer
 from pydantic_core import from_json
 
 from forwarder.cli.console import say
-from forwarder.cli.dlq_show import Reveal
+from forwarder.cli.dlq_show import Reveal, masked_event
 from forwarder.cli.filters import checked, filtered, warn_of_unknown
 from forwarder.cli.options import Config, settings_of
 from forwarder.cli.scanning import letters, on_kafka
@@ -37,23 +38,23 @@ def export(
     ] = None,
     reveal: Reveal = False,
 ) -> None:
-    """Print the events of dead letters as JSON Lines, each event once, bytes as they were.
+    """Write the events of dead letters as JSON Lines, each event once, bytes as they were.
 
     Published again they reach every account, not only the one that failed: use forwarder replay
-    for that. To a terminal only with --reveal. Exit 3 if there are none, or some could not be
-    exported since they are no JSON.
+    for that. On stdout they are masked unless --reveal; the file of --out is whole, and only its
+    owner can read it. Exit 3 if there are none, or some could not be exported since they are no
+    JSON.
     """
     settings = settings_of(config)
     unknown = warn_of_unknown(checked(filters, settings), settings)
-    if out is None and sys.stdout.isatty() and not reveal:
-        rule = "would show whole events on this terminal"
-        raise Problems([Problem("--out", rule, "name a file, pipe it on, or add --reveal")])
     with _opened(out) as file:
-        exported = Export(file, filters.limit)
+        exported = Export(file, filters.limit, whole=reveal or out is not None)
         on_kafka(settings, lambda kafka: letters(kafka, settings, filters, exported.take))
     say(f"{exported.written} events exported")
     if exported.left_out:
         say(f"{exported.left_out} dead letters left out: they hold no JSON object")
+    if exported.written and not exported.whole:
+        say("masked: name a file with --out, or add --reveal, to have them whole")
     if exported.written == 0 and exported.left_out == 0 and unknown:
         raise Problems(unknown)
     if exported.left_out or not exported.written:
@@ -77,9 +78,12 @@ def _opened(out: Path | None) -> Iterator[BinaryIO]:
 
 
 class Export:
-    """Writes each event once, though several accounts may have refused it."""
+    """Writes each event once, though several accounts may have refused it. ``whole``: as it was,
+    and not masked.
+    """
 
-    def __init__(self, file: BinaryIO, limit: int | None) -> None:
+    def __init__(self, file: BinaryIO, limit: int | None, *, whole: bool) -> None:
+        self.whole = whole
         self.written = 0
         self.left_out = 0
         self._file = file
@@ -94,6 +98,9 @@ class Export:
         if line is None:
             self.left_out += 1
             return True
+        if not self.whole:
+            # orjson refuses numbers that the event may hold
+            line = json.dumps(masked_event(_parsed(line)), separators=(",", ":")).encode()
         self._file.write(line + b"\n")
         self.written += 1
         return self.written != self._limit

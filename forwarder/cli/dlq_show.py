@@ -129,6 +129,13 @@ def told(letter: Letter, *, reveal: bool) -> dict[str, object]:
     }
 
 
+def masked_event(event: object) -> object:
+    """An event of which only that is shown that identifies nobody."""
+    if not isinstance(event, dict):
+        return masked(event)
+    return {key: one if key in _PLAIN else masked(one) for key, one in event.items()}
+
+
 def today_of(settings: Settings) -> Today:
     """The settings, as far as they decide about events."""
     accounts = bind_accounts(settings)
@@ -180,9 +187,7 @@ class Shower:
             event = orjson.loads(body)
         except orjson.JSONDecodeError:
             return body.decode(errors="replace") if self._reveal else f"{len(value)} bytes, no JSON"
-        if self._reveal or not isinstance(event, dict):
-            return event if self._reveal else masked(event)
-        return {key: one if key in _PLAIN else masked(one) for key, one in event.items()}
+        return event if self._reveal else masked_event(event)
 
     def _now(self, letter: Letter) -> Iterable[Mapping[str, object]]:
         for outlook in self._today.outlooks(letter, time.time()):

@@ -24,7 +24,7 @@ from forwarder.deadletters.work import Work
 from forwarder.kafka.port import Committed, Outgoing, Producer, Reader, TooLarge, TopicPartition
 
 TICK: Final = 0.2
-TELL_EVERY: Final = 15.0
+TELL_EVERY: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import errors
@@ -28,6 +28,12 @@ from forwarder.kafka.reader import foreign
 
 OK: Final = 0
 EXISTS: Final = 36
+AGAIN: Final = 0.2
+_NO_COORDINATOR: Final = (
+    errors.GroupCoordinatorNotAvailableError,
+    errors.GroupLoadInProgressError,
+    errors.NotCoordinatorForGroupError,
+)
 SEEN_AFTER: Final = 0.05
 
 
@@ -109,7 +115,7 @@ class AiokafkaAdmin:
 
     async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
         async with self._limited("reading committed offsets"):
-            found = await self._inner.list_consumer_group_offsets(group)
+            found = await _coordinated(lambda: self._inner.list_consumer_group_offsets(group))
         return {
             TopicPartition(*at): Committed(offset, metadata or "")
             for at, (offset, metadata) in found.items()
@@ -118,7 +124,7 @@ class AiokafkaAdmin:
 
     async def members(self, group: str) -> Mapping[TopicPartition, str]:
         async with self._limited("describing a group"):
-            answers = await self._inner.describe_consumer_groups([group])
+            answers = await _coordinated(lambda: self._inner.describe_consumer_groups([group]))
         return {
             partition: f"{client} {host.lstrip('/')}"
             for _, client, host, _, assignment in _group_members(answers, group)
@@ -153,6 +159,17 @@ class AiokafkaAdmin:
 
     def _limited(self, doing: str) -> contextlib.AbstractAsyncContextManager[None]:
         return limited(doing, self._connection.request_timeout)
+
+
+async def _coordinated(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask for a group until it has a coordinator: a new cluster makes the topic that groups live in
+    when somebody asks for the first one.
+    """
+    while True:
+        try:
+            return await ask()
+        except _NO_COORDINATOR:
+            await asyncio.sleep(AGAIN)
 
 
 def _not_created(refused: Mapping[str, tuple[int, str | None]]) -> KafkaProblem:

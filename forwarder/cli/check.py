@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from forwarder.cli.check_online import Findings, online_findings
-from forwarder.cli.console import json_line, say, say_problems, table
+from forwarder.cli.console import json_line, out, say, say_problems, table
 from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.cli.rates import loads, rates
 from forwarder.cli.secrets import credential_of, secret_problems
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
+from forwarder.names import STANDARD, canonical, is_standard
 from forwarder.problems import Problem, Problems, SettingsProblems
 from forwarder.settings import Settings, UnusableSettings, credential_problems
 
 _TEST_CODE: Final = "test_event_code"
+_ALIKE: Final = 0.8
+"""From this likeness on (of 1), a name may be a slip of another one."""
 
 
 def check(
@@ -48,9 +52,12 @@ def check(
     if as_json:
         json_line(_as_json(settings, problems, warnings, replicas))
     else:
-        _print(settings, replicas)
+        if not wrong:
+            _print(settings, replicas)
         say_problems(warnings, "warning")
         say_problems(problems)
+        if not problems and not warnings:
+            out(f"\nNothing is wrong: {_examined(settings, online=online)}.")
     if problems or warnings:
         raise typer.Exit(2 if wrong else 1 if found.failed else 3)
 
@@ -96,7 +103,35 @@ def _warnings(settings: Settings) -> list[Problem]:
             place = settings.place("accounts", name, _TEST_CODE)
             rule = "is left on: the vendor takes these events for tests"
             found.append(Problem(place, rule, "remove it before going live"))
+        found += _slips(settings, name)
     return found
+
+
+def _slips(settings: Settings, account: str) -> Iterator[Problem]:
+    """Advertisers and events that look like slips: nothing would ever come for them."""
+    own = settings.accounts[account]
+    for advertiser in own.advertisers:
+        meant = _meant(advertiser, settings.advertisers)
+        if meant:
+            rule = f"{advertiser} is not under advertisers"
+            yield Problem(settings.place("accounts", account, "advertisers"), rule, meant)
+    for key, names in (("only", own.events.only), ("except", own.events.except_)):
+        for name in names:
+            meant = None if is_standard(name) else _meant(canonical(name), STANDARD)
+            if meant:
+                rule = f"{name} is no standard event"
+                yield Problem(settings.place("accounts", account, "events", key), rule, meant)
+
+
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    """Only letters are slips: ``shop-2`` beside ``shop-1`` is meant."""
+    among = [one for one in known if one != "*" and _digits(one) == _digits(name)]
+    close = [] if name in among else get_close_matches(name, among, n=1, cutoff=_ALIKE)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 def _print(settings: Settings, replicas: int) -> None:
@@ -107,7 +142,7 @@ def _print(settings: Settings, replicas: int) -> None:
         (
             name,
             settings.accounts[name].destination,
-            settings.accounts[name].state,
+            None if settings.accounts[name].state == "active" else settings.accounts[name].state,
             rate.unit if rate.unit != name else None,
             _per_second(rate.share),
             _per_second(rate.alone) if rate.alone > rate.share else None,
@@ -127,7 +162,7 @@ def _print(settings: Settings, replicas: int) -> None:
         "limit",
     )
     table("Rates that accounts can keep up", columns, rows)
-    typer.echo("")
+    out("")
     table(
         f"Senders over {replicas} replica{'s' if replicas > 1 else ''}",
         ("destination", "accounts", "units", "units a replica", "requests/s a replica", "in all"),
@@ -149,7 +184,16 @@ def _print(settings: Settings, replicas: int) -> None:
 
 
 def _per_second(rate: float) -> str:
-    return f"{rate:,.3f}".rstrip("0").rstrip(".")
+    """Three digits say all that is worth knowing of a rate."""
+    digits = 3 if rate < 1 else 2 if rate < 10 else 1 if rate < 100 else 0  # noqa: PLR2004
+    told = f"{rate:,.{digits}f}"
+    return told.rstrip("0").rstrip(".") if digits else told
+
+
+def _examined(settings: Settings, *, online: bool) -> str:
+    asked = ", brokers, topics, vendors" if online else "; --online asks brokers and vendors, too"
+    number = len(settings.accounts)
+    return f"settings and secrets of {number} account{'' if number == 1 else 's'}{asked}"
 
 
 def _as_json(

@@ -2,50 +2,104 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from forwarder.problems import Problem
+
+_NUMBER: Final = re.compile(r"-|[\d.,]+%?")
+_ROOM: Final = 24
+"""Characters of a line that are left to the last column, the only one that is folded."""
 
 
 def say(text: str) -> None:
     """One line about what happens, on stderr."""
-    typer.echo(text, err=True)
+    _write(text, err=True)
 
 
 def say_problems(problems: Iterable[Problem], kind: str = "error") -> None:
-    """Every problem: its place and rule in one line, the likely fix below."""
-    for problem in problems:
+    """Every problem: its place and rule in one line, the likely fix below; once, where the next
+    ones have the same.
+    """
+    found = list(problems)
+    for number, problem in enumerate(found, start=1):
         say(f"{kind}: {problem.place}: {problem.rule}")
-        if problem.fix:
+        again = number < len(found) and found[number].fix == problem.fix
+        if problem.fix and not again:
             say(f"    {problem.fix}")
+
+
+def out(text: str) -> None:
+    """Text on stdout."""
+    _write(text, err=False)
 
 
 def json_line(value: object) -> None:
     """One JSON document on one line of stdout."""
-    typer.echo(orjson.dumps(value).decode())
+    out(orjson.dumps(value).decode())
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout, as wide as its content where stdout is no terminal."""
+    """A table on stdout without the columns that say nothing. Nothing is cut: what is wider than
+    the terminal runs on, but the last column is folded between words.
+    """
+    cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    telling = [n for n in range(len(columns)) if not cells or any(row[n] != "-" for row in cells)]
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*("-" if cell is None else str(cell) for cell in row))
-    width = None if sys.stdout.isatty() else 400
-    Console(markup=False, highlight=False, width=width).print(drawn)
+    for n in telling:
+        texts = [row[n] for row in cells]
+        longest = max(map(cell_len, [columns[n], *texts]))
+        last = n == telling[-1]
+        drawn.add_column(
+            columns[n],
+            justify="right" if all(map(_NUMBER.fullmatch, texts)) else "left",
+            min_width=min(longest, _ROOM) if last else longest,
+            no_wrap=not last,
+            overflow="fold",
+        )
+    for row in cells:
+        drawn.add_row(*(row[n] for n in telling))
+    out(_rendered(drawn))
+
+
+def _rendered(drawn: Table) -> str:
+    console = Console(markup=False, highlight=False)
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), drawn)
+    terminal = sys.stdout.isatty()
+    console.width = max(console.width, wanted.minimum) if terminal else wanted.maximum
+    with console.capture() as captured:
+        console.print(drawn)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+class _Bar(Progress):
+    """Knows that it is shown, so that lines are written above it and not into it."""
+
+    shown: _Bar | None = None
+
+    def start(self) -> None:
+        _Bar.shown = self
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        _Bar.shown = None
 
 
 def progress() -> Progress:
     """A progress bar on stderr, on a terminal only."""
-    return Progress(
+    return _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
@@ -55,3 +109,11 @@ def progress() -> Progress:
         disable=not sys.stderr.isatty(),
         transient=True,
     )
+
+
+def _write(text: str, *, err: bool) -> None:
+    bar = _Bar.shown
+    if bar is None or bar.disable or not (err or sys.stdout.isatty()):
+        typer.echo(text, err=err)
+        return
+    bar.console.print(Text.from_ansi(text), soft_wrap=True)

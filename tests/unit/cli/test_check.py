@@ -20,7 +20,11 @@ def test_all_is_well(forwarder: Run, settings: Path) -> None:
     ended = forwarder("check", f"--config={settings}")
     assert (ended.code, ended.err) == (0, "")
     assert "acme-pixel  tiktok" in ended.out
-    assert "9.467" in ended.out
+    assert "9.47 " in ended.out
+    assert ended.out.endswith(
+        "Nothing is wrong: settings and secrets of 3 accounts; "
+        "--online asks brokers and vendors, too.\n"
+    )
     assert "600 per 60 s, less the margin, 12 at once and 8 in flight" in ended.out
     assert not any(secret in ended.out for secret in SECRETS.values())
 
@@ -40,11 +44,27 @@ def test_secrets_that_cannot_be_read(
         "    set it where this command runs\n"
         f"error: {settings}:18 accounts.acme-ttd.secret_key: "
         f"the file {settings.parent}/secrets/acme-ttd is empty\n"
-        "    put the secret there, readable for this user, on one line\n"
         f"error: {settings}:23 accounts.acme-thrad.api_key: "
         f"the file {settings.parent}/secrets/acme-thrad "
         "holds a line break or another control character\n"
         "    put the secret there, readable for this user, on one line\n"
+    )
+
+
+def test_slips_in_names_are_suspicious(forwarder: Run, settings: Path) -> None:
+    settings.write_text(
+        "advertisers: {acme: {currency: USD}, shop-1: {currency: USD}}\n"
+        "accounts:\n"
+        "  one: {destination: thrad, advertisers: [acmee, shop-2, beta], api_key: k,\n"
+        "        events: {only: [purchse, our_own]}}\n"
+    )
+    ended = forwarder("check", f"--config={settings}")
+    assert ended.code == 3
+    assert ended.err == (
+        f"warning: {settings}:3 accounts.one.advertisers: acmee is not under advertisers\n"
+        "    did you mean acme?\n"
+        f"warning: {settings}:4 accounts.one.events.only: purchse is no standard event\n"
+        "    did you mean purchase?\n"
     )
 
 
@@ -214,8 +234,11 @@ def test_online_looks_at_every_topic(
     ) in ended.err
     assert (
         "error: topic conversions.retry.1h: cleanup.policy is compact, but must be delete\n"
-        "    change the topic: the forwarder never alters one that exists\n"
-    ) in ended.err
+        in ended.err
+    )
+    assert (
+        ended.err.count("    change the topic: the forwarder never alters one that exists\n") == 1
+    )
     assert "conversions.retry.1h: retention.ms is 1000, but must be " in ended.err
 
 

@@ -10,6 +10,7 @@ from forwarder.deadletters.explain import Today
 from forwarder.deadletters.letter import Letter
 from forwarder.destinations.contract import Skipped
 from forwarder.event import ConversionEvent
+from forwarder.ops.words import span
 
 State = Literal[
     "delivered", "skipped", "waiting", "retrying", "dead_lettered", "replayed", "unknown"
@@ -136,7 +137,7 @@ def _concluded(
     pending = [one for one in evidence.retrying if not one.done]
     if pending:
         last = pending[-1]
-        why = f"again in {max(0.0, last.due - now):.0f} s"
+        why = f"again in {span(last.due - now)}"
         return Fate(name, "retrying", True, why, last.at, "transient", last.code)
     if evidence.letters and _is_last(evidence):
         return _dead(name, evidence, evidence.replayed)

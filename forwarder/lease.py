@@ -10,15 +10,22 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from forwarder.kafka.port import Committed, Consumer, Stale, TopicPartition, Unavailable
+from forwarder.kafka.port import Committed, Stale, TopicPartition, Unavailable
+
+
+class Commits(Protocol):
+    """What a lease needs of a ``Consumer``."""
+
+    async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None: ...
 
 
 class Lease:
     """One consumer's lease. ``clock``: seconds that go on while the process is stopped."""
 
     def __init__(
-        self, consumer: Consumer, session_timeout: float, clock: Callable[[], float]
+        self, consumer: Commits, session_timeout: float, clock: Callable[[], float]
     ) -> None:
         self._consumer = consumer
         self._clock = clock
@@ -26,6 +33,8 @@ class Lease:
         self._time_limit = session_timeout
         self._sent_at = -math.inf
         self._begun_at = clock()
+        self.assignment = 0
+        """Counts up: whose work something was."""
         self.stale = False
         """The coordinator said that this generation is over; until the next assignment."""
 
@@ -47,6 +56,7 @@ class Lease:
         """A new assignment: the lease starts with its first commit."""
         self._sent_at = -math.inf
         self._begun_at = self._clock()
+        self.assignment += 1
         self.stale = False
 
     @property
@@ -55,17 +65,19 @@ class Lease:
         return max(self._sent_at, self._begun_at)
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
-        """Commit and, once acknowledged, hold the lease from the moment it was sent.
+        """Commit and, once acknowledged, hold the lease from the moment it was sent. An answer from
+        before the last assignment says nothing of this one.
 
         Raises ``Stale`` and ``Unavailable`` as ``Consumer.commit`` does, in bounded time.
         """
-        sent_at = self._clock()
+        sent_at, assignment = self._clock(), self.assignment
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._consumer.commit(offsets)
         except Stale:
-            self.stale = True
+            self.stale = self.stale or assignment == self.assignment
             raise
         except TimeoutError:
             raise Unavailable("no acknowledgement of a commit") from None
-        self._sent_at = max(self._sent_at, sent_at)
+        if assignment == self.assignment:
+            self._sent_at = max(self._sent_at, sent_at)

@@ -217,6 +217,7 @@ class Router:
         self._log.warning("partitions_lost", role="router", partitions=len(partitions))
 
     def _fence(self) -> None:
+        self._lease.begin()  # an answer that still comes holds no lease of what comes next
         self._epoch += 1
         self._next = {}
         self._due.clear()

@@ -155,7 +155,6 @@ class Sender:
 
     @property
     def progress_at(self) -> float:
-        """See ``Member``."""
         polled = self.view.progress_at
         return min(polled, self._lease.renewed_at) if self._drivers else polled
 
@@ -200,8 +199,7 @@ class Sender:
         """
         await self._end_opening()
         drivers = list(self._drivers.values())
-        limit = self._settings.request_timeout + 1
-        await asyncio.gather(*(driver.end(limit) for driver in drivers))
+        await asyncio.gather(*(d.end(self._settings.request_timeout + 1) for d in drivers))
         try:
             await self._in_time(DRAIN_SECONDS, self._drained(drivers))
             await self._in_time(COMMIT_LIMIT, self._commit(drivers))
@@ -235,6 +233,7 @@ class Sender:
         )
 
     def _fence(self) -> None:
+        self._lease.begin()  # an answer that still comes holds no lease of what comes next
         if self._opening is not None:
             self._opening.cancel()
         for driver in self._drivers.values():
@@ -247,8 +246,7 @@ class Sender:
 
     async def _end_opening(self) -> None:
         if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+            await _end([self._opening])
             self._opening = None
 
     async def _open(self, partitions: Sequence[TopicPartition]) -> None:
@@ -377,9 +375,11 @@ class Sender:
         if not due and self._lease.ageing:
             due = dict(list(self._committed.items())[:1])
         if due:
+            assignment = self._lease.assignment
             await self._lease.commit(due)
-            self._committed |= {tp: place for tp, place in due.items() if tp in self._starts}
             self.view.committed_at = self._around.clock()
+            if assignment == self._lease.assignment:
+                self._committed |= due
 
     def _tick(self, drivers: Sequence[Driver]) -> None:
         now = self._around.now()

@@ -44,24 +44,31 @@ class Link:
     def __init__(self, world: World, name: str) -> None:
         self._world = world
         self._name = name
+        self._order: dict[str, asyncio.Lock] = {}
 
     async def ask(self, path: str, seconds: float, doing: str, action: Callable[[], T]) -> T:
         """There, ``action`` at the broker, and back. Raises ``Unavailable`` after the time.
 
         The action may have been done although the answer did not arrive in time.
         """
-        network = self._world.network
         try:
             async with asyncio.timeout(seconds):
-                await network.through(self._name, path)
+                await self.there(path)
                 result = action()
-                await network.through(self._name, path)
+                await self.through(path)
         except TimeoutError:
             raise Unavailable(f"{doing}: no answer in time") from None
         return result
 
     def open(self, path: str) -> bool:
         return self._world.network.open(self._name, path)
+
+    async def there(self, path: str) -> None:
+        """To the broker, in the order of sending, as on one connection: what was committed before
+        a member joins again arrives before it has joined.
+        """
+        async with self._order.setdefault(path, asyncio.Lock()):
+            await self.through(path)
 
     async def through(self, path: str) -> None:
         await self._world.network.through(self._name, path)

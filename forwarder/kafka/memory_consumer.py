@@ -166,7 +166,7 @@ class MemoryConsumer(MemoryReader):
             if self._idle():
                 await asyncio.sleep(BACKOFF)
                 continue
-            await self._link.through(GROUPS)
+            await self._link.there(GROUPS)
             try:
                 joined = await self._coordinator.join(self._member_id, self._joining())
             except Unknown:
@@ -206,7 +206,7 @@ class MemoryConsumer(MemoryReader):
         every = self._world.connection.session_timeout / 5
         while self._member_id is not None:
             await asyncio.sleep(every)
-            await self._link.through(GROUPS)
+            await self._link.there(GROUPS)
             try:
                 if self._coordinator.heartbeat(self._member_id, self._generation):
                     self._rejoin.set()

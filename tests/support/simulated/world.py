@@ -282,6 +282,9 @@ class World:
     def _judge(self) -> None:
         for fault in self._loop.faults:
             self.ledger.break_("an error that nobody saw", fault)
+        if self._plan.profile in ("planned", "vendors"):
+            for loss in self.ledger.losses:
+                self.ledger.break_("lost without a crash", *loss)
         if not self.ledger.violations:
             promises = Promises(self.ledger, self._plan.settings, self._plan.poll_records)
             promises.judge(self._vendors.arrivals, undisturbed=self._plan.profile == "vendors")

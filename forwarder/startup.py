@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from forwarder.kafka import topics
-from forwarder.kafka.port import Admin, Committed, Kafka, Reader, Stale, TopicPartition, TopicSpec
+from forwarder.kafka.port import (
+    Admin,
+    Committed,
+    Kafka,
+    KafkaProblem,
+    Reader,
+    Stale,
+    TopicPartition,
+    TopicSpec,
+)
 from forwarder.opening import OLD_RECORD, StartFrom
 from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings
@@ -45,6 +54,25 @@ async def create_missing_topics(kafka: Kafka, settings: Settings) -> Mapping[str
         return await admin.topics()
     finally:
         await admin.stop()
+
+
+async def wrong_topics(kafka: Kafka, settings: Settings) -> Mapping[str, str]:
+    """What is wrong with topics that exist, by topic: short retention or compaction loses records
+    without a word. Empty where this principal may not look: a worker needs no such right.
+    """
+    admin = kafka.admin()
+    found: dict[str, list[str]] = {}
+    try:
+        await admin.start()
+        specs = await wanted_topics(admin, settings)
+        infos = await admin.describe([spec.name for spec in specs])
+    except KafkaProblem:
+        return {}
+    finally:
+        await admin.stop()
+    for topic, setting, wanted, has in topics.diff(specs, infos):
+        found.setdefault(topic, []).append(f"{setting} is {has}, but must be {wanted}")
+    return {topic: "; ".join(rules) for topic, rules in found.items()}
 
 
 async def place_new_group(

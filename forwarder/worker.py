@@ -43,7 +43,7 @@ from forwarder.settings import (
     topic_translator,
     units,
 )
-from forwarder.startup import create_missing_topics, place_new_group
+from forwarder.startup import create_missing_topics, place_new_group, wrong_topics
 from forwarder.watchdog import Watchdog
 from forwarder.writer import Writer
 
@@ -178,6 +178,8 @@ class Worker:
         """Topics first: subscribing to a missing one would create it with the broker's defaults."""
         kafka, around = self._settings.kafka, self._surfaces
         partitions = await create_missing_topics(around.kafka, self._settings)
+        for topic, wrong in (await wrong_topics(around.kafka, self._settings)).items():
+            around.log.warning("settings_warning", topic=topic, message=wrong)
         if self._roles.router:
             events = kafka.events_topic
             numbered = [TopicPartition(events, number) for number in range(partitions[events])]

@@ -83,7 +83,7 @@ def _credentials(settings: Settings, roles: Roles, environ: Mapping[str, str]) -
     return watch
 
 
-GARBAGE: Final = (10_000, 20, 50)
+GARBAGE: Final = (50_000, 20, 50)
 """Events are freed as soon as they are done with; nearly nothing is left for the collector, whose
 looking at whatever waits cost a tenth of the CPU at the default thresholds."""
 

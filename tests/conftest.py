@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine must not make an example fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

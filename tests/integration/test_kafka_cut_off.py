@@ -41,7 +41,7 @@ class Place:
 
 
 def connection(bootstrap: str) -> Connection:
-    return Connection(bootstrap, session_timeout=6.0, commit_timeout=2.0, request_timeout=3.0)
+    return Connection(bootstrap, session_timeout=6.0, commit_timeout=2.0, request_timeout=6.0)
 
 
 @asynccontextmanager
@@ -99,7 +99,7 @@ async def _scenario(here: Place) -> None:
     here.cut()
     began = time.monotonic()
     await other.start()
-    assert 3.0 < time.monotonic() - began < 10.0
+    assert 3.0 < time.monotonic() - began < 30.0
     assert other.assignment() == {AT}
     await producer.write(AT.topic, [Outgoing(None, b"v", [])])
     assert await _reads_one(other)

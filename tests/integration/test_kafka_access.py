@@ -164,6 +164,22 @@ async def test_topics_that_may_not_be_created_are_named_with_the_way_out(
     await admin.stop()
 
 
+async def test_one_reason_that_keeps_many_topics_from_being_created_is_told_once(
+    app: Connection, ours: str
+) -> None:
+    powerful = dataclasses.replace(app, sasl_username="admin", sasl_password="admin-secret")
+    admin = open_kafka(powerful).admin()
+    await admin.start()
+    specs = topics.plan(f"{ours}-new", {"acme": 3600.0}, events_topic=ours, replication=3)
+    with pytest.raises(Refused) as caught:
+        await topics.ensure(admin, specs)
+    await admin.stop()
+    told = str(caught.value)
+    assert f"{ours}-new.queue.acme" in told
+    assert f"{ours}-new.dlq" in told
+    assert told.count("replication factor of 3") == 1
+
+
 async def test_writing_is_possible_once_it_is_allowed(
     app: Connection, ours: str, guarded: Broker
 ) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A busy machine must not make an example fail.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.broker import Broker
+
+# A busy machine must not make an example fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from forwarder.kafka.records import (
 )
 from forwarder.lane.ahead import Ahead
 from forwarder.routing import Route
-from forwarder.sources.reading import TopicTranslator, as_native
+from forwarder.sources.reading import TopicTranslator
 
 
 class Decode(Protocol):
@@ -121,16 +121,14 @@ class Planner:
         at = record.timestamp / 1000
         if self._translator is None:
             return record, self._decode(record.value, now=now, appended_at=at)
-        native = self._translator.native(record)
-        if native is None:
+        read = self._translator.read(
+            record, lambda value: self._decode(value, now=now, appended_at=at)
+        )
+        if read is None:
             plan.records[record.topic, "no_event"] += 1
             return None
-        plan.unknown_fields += len(native.notes)
-        translated = as_native(record, native)
-        try:
-            return translated, self._decode(translated.value, now=now, appended_at=at)
-        except InvalidEvent as invalid:
-            raise native.blamed(invalid) from None
+        plan.unknown_fields += read.unplaced
+        return read.record, read.event
 
     def _queue(
         self, record: Record, event: ConversionEvent, names: Sequence[str], now: float, plan: Plan

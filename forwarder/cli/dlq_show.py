@@ -23,7 +23,7 @@ from forwarder.destinations import DESTINATIONS
 from forwarder.kafka.records import rfc3339
 from forwarder.problems import Problems
 from forwarder.routing import Routing
-from forwarder.settings import Settings, advertiser_defaults, bind_accounts
+from forwarder.settings import Settings, advertiser_defaults, bind_accounts, topic_translator
 
 SHOWN: Final = 5
 """Dead letters that ``show`` prints unless ``--limit`` says otherwise."""
@@ -139,7 +139,8 @@ def masked_event(event: object) -> object:
 def today_of(settings: Settings) -> Today:
     """The settings, as far as they decide about events."""
     accounts = bind_accounts(settings)
-    return Today(accounts, Routing(accounts, DESTINATIONS), advertiser_defaults(settings))
+    routing = Routing(accounts, DESTINATIONS)
+    return Today(accounts, routing, advertiser_defaults(settings), topic_translator(settings))
 
 
 class Shower:

@@ -95,12 +95,22 @@ class Search:
 
     # -- the topics -----------------------------------------------------------------------------
     def _event(self, record: Record) -> None:
+        record = self._native(record)
         if not self._about(record.value):
             return
         found = self._occurrence(coordinates(record), peek(record.value).event_id or "")
         found.at = record.timestamp / 1000
         found.routed = self._done(record)
         self._read(found, record)
+
+    def _native(self, record: Record) -> Record:
+        """A record that a tool wrote, as the router reads it; any other as it is."""
+        if self._today.translator is None:
+            return record
+        try:
+            return self._today.of_topic(record, record.timestamp / 1000)[0]
+        except InvalidEvent:
+            return record
 
     def _read(self, found: Occurrence, record: Record) -> None:
         """The event itself, from any record that carries it."""

@@ -189,19 +189,18 @@ class LetterJudge:
             return None
         if letter.event_time is not None and letter.reason not in UNREAD:
             return letter.event_time
-        event = self._read(letter, now)
-        return None if event is None else event.event_time
-
-    def _read(self, letter: Letter, now: float) -> ConversionEvent | None:
         try:
-            return self._today.event(letter.record.value, now, letter.record.timestamp / 1000)
+            _, event = self._today.of_letter(letter, now)
         except InvalidEvent:
             return None
+        return event.event_time
 
     def _afresh(self, letter: Letter, progress: Progress, now: float) -> Sequence[Judgement]:
-        event = self._read(letter, now)
-        if event is None:
+        try:
+            record, event = self._today.of_letter(letter, now)
+        except InvalidEvent:
             return (Judgement(Kind.INVALID),)
+        letter = Letter(record)
         names = self._today.takers(event)
         if not names:
             return (Judgement(Kind.UNROUTED),)
@@ -274,7 +273,7 @@ class EventJudge:
 
     def judge(self, record: Record, now: float) -> Sequence[Judgement]:
         try:
-            event = self._today.event(record.value, now, record.timestamp / 1000)
+            record, event = self._today.of_topic(record, now)
         except InvalidEvent:
             return ()
         name = self._account.name

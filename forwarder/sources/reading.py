@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from pydantic_core import from_json
 
-from forwarder.event import MAX_BYTES, FieldError, InvalidEvent
+from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent
 from forwarder.kafka.port import Headers, Record
 from forwarder.sources.contract import Given, Native, Options, Source, Translation
 
@@ -58,6 +58,16 @@ class NativeRecord:
     headers: Headers
 
 
+class Translated(NamedTuple):
+    """``record`` with the event as the schema has it. ``unplaced``: how many of the tool's fields
+    it has no place for.
+    """
+
+    record: NativeRecord
+    event: ConversionEvent
+    unplaced: int
+
+
 @dataclass(frozen=True, slots=True)
 class TopicTranslator:
     """Reads records of an events topic that holds what a tool writes."""
@@ -65,13 +75,21 @@ class TopicTranslator:
     source: Source
     options: Options
 
-    def native(self, record: Record) -> Native | None:
-        """The record's event; ``None``: a call that holds none. Raises ``InvalidEvent``, also for
-        several events in one record: they would share its origin, by which repeats are known.
+    def read(self, record: Record, decode: Callable[[bytes], ConversionEvent]) -> Translated | None:
+        """The record's event, judged by ``decode``; ``None``: a call that holds none.
+
+        Raises ``InvalidEvent`` by the tool's names, also for several events in one record: they
+        would share its origin, by which repeats are known.
         """
         options = replace(self.options, appended_at=record.timestamp / 1000)
-        events, _ = translate(record.value, self.source, options)
-        return only(events)
+        native = only(translate(record.value, self.source, options).events)
+        if native is None:
+            return None
+        value = native.json()
+        try:
+            return Translated(_with(record, value), decode(value), len(native.notes))
+        except InvalidEvent as invalid:
+            raise native.blamed(invalid) from None
 
 
 def only(events: Sequence[Native]) -> Native | None:
@@ -82,14 +100,13 @@ def only(events: Sequence[Native]) -> Native | None:
     return events[0] if events else None
 
 
-def as_native(record: Record, native: Native) -> NativeRecord:
-    """``record`` with the native event as its value."""
+def _with(record: Record, value: bytes) -> NativeRecord:
     return NativeRecord(
         record.topic,
         record.partition,
         record.offset,
         record.timestamp,
         record.key,
-        native.json(),
+        value,
         record.headers,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -19,7 +20,8 @@ from rich.text import Text
 from forwarder.problems import Problem
 
 _NUMBER: Final = re.compile(r"-|[\d.,]+%?")
-_ROOM: Final = 24
+_PADDING: Final = re.compile(r" +((\x1b\[[\d;]*m)*)$")
+_ROOM: Final = 16
 """Characters of a line that are left to the last column, the only one that is folded."""
 
 
@@ -51,36 +53,52 @@ def json_line(value: object) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout without the columns that say nothing. Nothing is cut: what is wider than
-    the terminal runs on, but the last column is folded between words.
+    """A table on stdout without the columns that say nothing. The last column is folded between
+    words to fit a terminal. Where that is not enough, each row flows over lines of its own.
     """
     cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     telling = [n for n in range(len(columns)) if not cells or any(row[n] != "-" for row in cells)]
+    kept = [[row[n] for n in telling] for row in [list(columns), *cells]]
+    drawn = _drawn(title, kept)
+    console = Console(markup=False, highlight=False)
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), drawn)
+    if not sys.stdout.isatty():
+        console.width = wanted.maximum
+    elif wanted.minimum > console.width:
+        out("\n".join([title, *(_flowing(row, console.width) for row in kept)]))
+        return
+    with console.capture() as captured:
+        console.print(drawn)
+    out("\n".join(_PADDING.sub(r"\1", line) for line in captured.get().splitlines()))
+
+
+def _drawn(title: str, rows: Sequence[Sequence[str]]) -> Table:
+    """The first of the ``rows`` are the headings."""
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for n in telling:
-        texts = [row[n] for row in cells]
-        longest = max(map(cell_len, [columns[n], *texts]))
-        last = n == telling[-1]
+    columns = list(zip(*rows, strict=True))
+    for heading, *texts in columns:
+        longest = max(map(cell_len, [heading, *texts]))
+        last = len(drawn.columns) == len(columns) - 1
         drawn.add_column(
-            columns[n],
+            heading,
             justify="right" if all(map(_NUMBER.fullmatch, texts)) else "left",
             min_width=min(longest, _ROOM) if last else longest,
             no_wrap=not last,
             overflow="fold",
         )
-    for row in cells:
-        drawn.add_row(*(row[n] for n in telling))
-    out(_rendered(drawn))
+    for row in rows[1:]:
+        drawn.add_row(*row)
+    return drawn
 
 
-def _rendered(drawn: Table) -> str:
-    console = Console(markup=False, highlight=False)
-    wanted = Measurement.get(console, console.options.update(max_width=10_000), drawn)
-    terminal = sys.stdout.isatty()
-    console.width = max(console.width, wanted.minimum) if terminal else wanted.maximum
-    with console.capture() as captured:
-        console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+def _flowing(row: Sequence[str], width: int) -> str:
+    return textwrap.fill(
+        "  ".join(row),
+        width,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 class _Bar(Progress):

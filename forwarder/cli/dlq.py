@@ -22,7 +22,7 @@ from forwarder.problems import Problem, Problems
 
 LISTED: Final = 50
 """Rows of ``ls`` unless ``--limit`` says otherwise."""
-BAR: Final = 40
+BAR: Final = 20
 
 app = typer.Typer(
     help="Dead letters: what failed, why, and what would happen now.",
@@ -131,6 +131,7 @@ def ls(
 
 def _sorted(rows: list[Mapping[str, object]]) -> list[list[object]]:
     ordered = sorted(rows, key=lambda row: str(row["failed_at"]))
+    ordered = [{**row, "failed_at": f"{str(row['failed_at'])[:19]}Z"} for row in ordered]
     return [[row[column] or None for column in dlq_show.COLUMNS] for row in ordered]
 
 

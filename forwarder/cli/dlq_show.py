@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import orjson
 import typer
 
-from forwarder.cli.console import json_line, say
+from forwarder.cli.console import json_line, out, say
 from forwarder.cli.filters import checked, filtered, warn_of_unknown
 from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.cli.preview import MASK, masked, shown_request
@@ -161,15 +161,15 @@ class Shower:
                 | {"now": now}
             )
             return
-        typer.echo(f"{letter.coordinates}  failed {rfc3339(letter.failed_at)}")
+        out(f"{letter.coordinates}  failed {rfc3339(letter.failed_at)}")
         for name, value in self._headers(letter).items():
-            typer.echo(f"  {name}: {value}")
-        typer.echo(f"  event: {_line(self._event(letter))}")
+            out(f"  {name}: {value}")
+        out(f"  event: {_line(self._event(letter))}")
         for outlook in now:
-            typer.echo(f"  now: {_sentence(outlook)}")
+            out(f"  now: {_sentence(outlook)}")
             if outlook["request"] is not None:
-                typer.echo(f"  request: {_line(outlook['request'])}")
-        typer.echo("")
+                out(f"  request: {_line(outlook['request'])}")
+        out("")
 
     def _headers(self, letter: Letter) -> dict[str, str]:
         shown = {}

@@ -238,8 +238,9 @@ class Wanted:
         if self.as_json:
             json_line({"run_id": run.id, "source": run.source, "dry_run": dry, **told})
             return
-        table("Dry run" if dry else "Replay", ("count", ""), list(told.items()))
-        seconds = told.get("eta_seconds")
+        seconds = told.pop("eta_seconds", None)
+        rows = [(name.replace("_", " "), number) for name, number in told.items()]
+        table("Dry run" if dry else "Replay", ("", "records"), rows)
         if dry and isinstance(seconds, int) and seconds:
             say(f"nothing was sent; it would take about {span(seconds)}")
 

@@ -20,14 +20,12 @@ from forwarder.settings import Settings
 SCANNED: Final = 100_000
 COLUMNS: Final = (
     "account",
-    "destination",
     "condition",
     "waiting",
     "oldest",
     "retrying",
-    "dead letters, 1 h",
+    "dead in 1 h",
     "owner",
-    "why",
 )
 
 
@@ -70,6 +68,12 @@ def _print(found: Overview) -> None:
     typer.echo("")
     table("Accounts", COLUMNS, [_row(one, found.at, at_least) for one in found.accounts])
     typer.echo("")
+    whys: dict[str, list[str]] = {}
+    for one in found.accounts:
+        whys.setdefault(_why(one, found.at), []).append(one.status.name)
+    for why, names in whys.items():
+        if why:
+            typer.echo(f"{', '.join(names)}: {why}")
     routers = f"routed by {', '.join(found.routers)}" if found.routers else "no router runs"
     typer.echo(f"events topic: {count(found.unrouted)} not routed yet, {routers}")
     if found.whole_dead_lettered:
@@ -86,14 +90,12 @@ def _row(one: AccountOverview, now: float, at_least: str) -> tuple[object, ...]:
     oldest = None if lane is None else lane.oldest_seconds
     return (
         one.status.name,
-        one.status.destination,
         _condition(one, now),
         None if lane is None else count(lane.waiting),
         None if oldest is None else span(oldest),
         f"{at_least}{count(one.retrying)}",
         f"{at_least}{count(one.dead_lettered)}",
         one.owner or "nobody",
-        _why(one, now) or None,
     )
 
 

@@ -62,7 +62,7 @@ class View:
             self._live.update(_picture(moment))
         elif moment.status.at - self._plain_at >= PLAIN_EVERY:
             self._plain_at = moment.status.at
-            self._console.print(_sentence(moment))
+            self._console.print(_sentence(moment), soft_wrap=True)
 
     def stop(self) -> None:
         self._live.stop()
@@ -82,10 +82,12 @@ class View:
 
 
 def _picture(moment: Moment) -> RenderableType:
-    table = Table(expand=False, box=None, padding=(0, 1), header_style="dim")
-    for title in ("account", "delivered", "waiting", "skipped", "refused", "per s", "budget", ""):
-        text = title in ("account", "")
-        table.add_column(title, justify="left" if text else "right", min_width=7 if title else 24)
+    table = Table(expand=False, box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("account", no_wrap=True)
+    for title in ("delivered", "waiting", "skipped", "refused", "per s"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("budget", no_wrap=True)
+    table.add_column("", min_width=11, overflow="ellipsis", no_wrap=True)
     accounts = {account.name: account for account in moment.status.accounts}
     for one, rate, refused in zip(moment.lines, moment.rates, moment.refused, strict=True):
         account = accounts[one.account]
@@ -105,7 +107,7 @@ def _picture(moment: Moment) -> RenderableType:
     return Group(table, Text(), Text(_sentence(moment), style="dim"))
 
 
-def _bar(ratio: float, width: int = 10) -> Text:
+def _bar(ratio: float, width: int = 6) -> Text:
     full = min(width, round(ratio * width))
     style = "yellow" if ratio > 0.9 else "cyan"  # noqa: PLR2004 - near its limit
     return Text("█" * full, style=style) + Text("·" * (width - full), style="dim")

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 _NOT_SET: Final = frozenset({"", "(not set)"})
 """What analytics tools write where they have nothing to say."""
+_LEVELS: Final = 16
+_VALUE_LEVELS: Final = 4
 _JSON_INTEGERS: Final = range(-(1 << 63), 1 << 64)
 
 
@@ -90,28 +92,32 @@ class Fields:
         return False
 
 
-def leaves(value: object, path: str = "") -> Iterator[Found]:
-    """Everything below that says something, objects and lists of objects opened."""
-    if isinstance(value, Mapping):
+def leaves(value: object, path: str = "", levels: int = _LEVELS) -> Iterator[Found]:
+    """Everything below that says something, objects and lists of objects opened: but only so deep,
+    since a payload may be nested deeper than Python can follow.
+    """
+    if isinstance(value, Mapping) and levels:
         for key, inner in value.items():
-            yield from leaves(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+            yield from leaves(inner, f"{path}.{key}" if path else str(key), levels - 1)
+    elif isinstance(value, list) and levels and any(isinstance(one, Mapping) for one in value):
         for one in value:
-            yield from leaves(one, f"{path}[]")
+            yield from leaves(one, f"{path}[]", levels - 1)
     elif says_something(value):
         yield Found(value, path)
 
 
-def plain(value: object) -> object:
+def plain(value: object, levels: int = _VALUE_LEVELS) -> object:
     """``value`` as JSON can hold it: a number that JSON cannot write becomes its text, so that the
-    event's rules judge it.
+    event's rules judge it. No field of an event is nested deep: what lies below is left out.
     """
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if type(value) is int and value not in _JSON_INTEGERS:
         return str(value)
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(one, levels - 1) for one in value] if levels else None
+    if isinstance(value, Mapping):
+        return {key: plain(one, levels - 1) for key, one in value.items()} if levels else None
     return value
 
 

@@ -148,7 +148,12 @@ def _unpacked(pairs: object, path: str) -> dict[str, object]:
         return {}
     if not isinstance(pairs, list):
         raise misshapen(path, "must be a list of {key, value}")
-    return {str(below(pair, "key")): _typed(below(pair, "value")) for pair in pairs}
+    keys = [below(pair, "key") for pair in pairs]
+    return {
+        key: _typed(below(pair, "value"))
+        for key, pair in zip(keys, pairs, strict=True)
+        if isinstance(key, str)
+    }
 
 
 def _typed(value: object) -> object:

@@ -63,7 +63,7 @@ _ADVERTISER: Final = ("properties.advertiser",)
 
 def translate(given: Given, options: Options) -> Translation:
     """The event of a ``track`` or ``page`` call."""
-    call = str(given.get("type") or ("track" if "event" in given else "")).strip().lower()
+    call = _call(given)
     if call in _OTHERS:
         return Translation((), f"{call} calls")
     if call not in _EVENTS:
@@ -85,6 +85,14 @@ def translate(given: Given, options: Options) -> Translation:
         builder.click_ids(block)
     builder.properties("properties")
     return Translation((builder.native(),))
+
+
+def _call(given: Given) -> str:
+    """What kind of call it is; one that names an event is a ``track`` call."""
+    said = given.get("type")
+    if not says_something(said):
+        return "track" if "event" in given else ""
+    return said.strip().lower() if isinstance(said, str) else ""
 
 
 def _name(builder: Builder, call: str) -> None:

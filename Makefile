@@ -77,3 +77,8 @@ test-tools: $(STAMP)
 .PHONY: soak
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
+
+#   make bench   CPU, rates, memory and latency on a real Kafka beside a bare loop (BENCH=quick: short)
+.PHONY: bench
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks

@@ -151,10 +151,12 @@ class Rig:
             raise
         return worker
 
-    async def publish(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    async def publish(
+        self, topic: str, records: Iterable[tuple[bytes, bytes]], partition: int = 0
+    ) -> None:
         """Write all, in full batches, dealt to the topic's partitions in turn."""
         acknowledged = []
-        batch, partition = self._producer.create_batch(), 0
+        batch = self._producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
                 acknowledged.append(await self._sent(batch, topic, partition))

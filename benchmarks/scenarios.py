@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,21 +24,22 @@ from tests.support.broker import ROOT
 from tests.support.deployment import WorkerProcess
 
 WARM = 6_000
+PACED_SECONDS = 3.0
+TICK = 0.02
 
 
 @dataclass(frozen=True)
 class Measured:
     """One run. ``cpu_us``: microseconds of the worker's CPU for each delivery; ``rate``: deliveries
-    a second of wall time.
+    a second of wall time; ``p50_ms``, ``p99_ms``: from publishing to the sink at a quarter of that.
     """
 
     deliveries: int
     cpu_us: float
     rate: float
     peak_mib: float
-
-    def as_json(self) -> Mapping[str, float]:
-        return asdict(self)
+    p50_ms: float | None = None
+    p99_ms: float | None = None
 
 
 Scenario = Callable[[Rig, float], Awaitable[Measured]]
@@ -73,6 +74,7 @@ class Load:
     delay_ms: int = 0
     replicas: int = 1
     concurrency: int = 8
+    paced: bool = True
 
     def accounts(self) -> Mapping[str, Settings]:
         made = accounts(self.kinds, concurrency=self.concurrency)
@@ -92,7 +94,7 @@ class Load:
 
 async def end_to_end(load: Load, rig: Rig, size: float) -> Measured:
     """Events in, requests out, everything on."""
-    name, number = rig.new_name("run"), round(load.events * size)
+    name, number = rig.new_name("timed"), round(load.events * size)
     settings = await rig.deployment(name, load.accounts(), delay_ms=load.delay_ms)
     workers: list[WorkerProcess] = []
     try:
@@ -113,7 +115,28 @@ async def _fed(rig: Rig, load: Load, name: str, number: int, pids: Sequence[int]
     watch.start()
     await rig.publish(topic, stream(number, load.advertisers, warm))
     await rig.sink.reached(name, (warm + number) * load.copies)
-    return watch.stop(number * load.copies)
+    measured = watch.stop(number * load.copies)
+    if not load.paced:
+        return measured
+    ages = await _paced(rig, load, name, warm + number, measured.rate / load.copies / 4)
+    return replace(measured, p50_ms=quantile(ages, 0.5), p99_ms=quantile(ages, 0.99))
+
+
+async def _paced(rig: Rig, load: Load, name: str, start: int, rate: float) -> list[float]:
+    """Ages of the events of some seconds at ``rate`` events a second."""
+    await rig.sink.ages(name)
+    for _ in range(round(PACED_SECONDS / TICK)):
+        step = round(rate * TICK)
+        await rig.publish(f"{name}-events", stream(step, load.advertisers, start))
+        start += step
+        await asyncio.sleep(TICK)
+    await rig.sink.reached(name, start * load.copies)
+    return await rig.sink.ages(name)
+
+
+def quantile(ordered: Sequence[float], part: float) -> float | None:
+    """``None``: there are none."""
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else None
 
 
 async def router_then_sender(rig: Rig, size: float) -> tuple[Measured, Measured]:
@@ -183,7 +206,7 @@ async def bare_loop(
     process = await _yardstick(rig, "loop", f"{rig.sink.url}/{name}/{delay}/", *arguments)
     try:
         await _told(process)
-        return await _fed(rig, Load(["bare"], number), name, number, [process.pid])
+        return await _fed(rig, Load(["bare"], number, paced=False), name, number, [process.pid])
     finally:
         process.kill()
         process.wait()

@@ -93,8 +93,8 @@ class Connection(asyncio.Protocol):
             self._write(ANSWER)
 
     def _write(self, answer: bytes) -> None:
-        assert self._transport is not None
-        self._transport.write(answer)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(answer)
 
 
 def _take(tag: str, body: bytes) -> None:

@@ -14,7 +14,9 @@ from forwarder.sandbox.demo.view import View
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(help="How long the shop is open.", min=1)] = 30,
+    seconds: Annotated[
+        float, typer.Option(metavar="N", help="How long the shop is open.", min=1)
+    ] = 30,
 ) -> None:
     """Broker, vendors, a shop and the worker in one process, and a sum that must balance."""
     view = View(Console(highlight=False))

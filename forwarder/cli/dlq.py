@@ -29,12 +29,12 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command("show")(dlq_show.show)
-app.command("export")(dlq_export.export)
-app.command("purge")(dlq_purge.purge)
+app.command("show", short_help="Show single ones, and what would be sent now.")(dlq_show.show)
+app.command("export", short_help="Write their events as JSON Lines.")(dlq_export.export)
+app.command("purge", short_help="Delete those from before a time.")(dlq_purge.purge)
 
 
-@app.command("stats")
+@app.command("stats", short_help="Count them by account, reason, code and hour.")
 @filtered
 def stats(filters: Filters, config: Config = None, as_json: AsJson = False) -> None:
     """Count dead letters by account, reason, code and hour; exit 3 if there are none."""
@@ -94,7 +94,7 @@ def _minute(at: float) -> str:
     return rfc3339(at)[:16] + "Z"
 
 
-@app.command("ls")
+@app.command("ls", short_help="List them.")
 @filtered
 def ls(
     filters: Filters,

@@ -54,8 +54,8 @@ def show(
     which: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PARTITION/OFFSET or EVENT_ID]",
-            help="As dlq ls prints it.",
+            metavar="WHICH",
+            help="PARTITION/OFFSET or EVENT_ID, as dlq ls prints them.",
             show_default=False,
         ),
     ] = None,

@@ -55,11 +55,13 @@ class Incoming:
     single: bool = False
     notes: Counter[Note] = field(default_factory=Counter)
     nothing: Counter[str] = field(default_factory=Counter)
+    _spread: bool = False
 
     def read(self, line: Line, now: float, appended_at: float | None = None) -> Iterator[Read]:
         """The events of a line: one; of other formats none or several. ``strict``: a field that
         the schema does not know is wrong as well.
         """
+        self._spread |= line.value in _OPENING
         if self.format == "native":
             yield self._judged(line.number, line.value, now, appended_at, str)
             return
@@ -92,6 +94,8 @@ class Incoming:
 
     def say_notes(self) -> None:
         """Each thing once, with how often it was met."""
+        if self._spread:
+            say("each event must be on one line: jq -c . FILE puts JSON of several lines there")
         for kind, count in sorted(self.nothing.items()):
             say(f"{kind} hold no event: {count} left out")
         for note, count in sorted(self.notes.items(), key=lambda item: (-item[1], item[0])):
@@ -123,6 +127,8 @@ class Incoming:
         return Read(number, event, errors, value, [named(path) for path in event.dropped], named)
 
 
+_OPENING: Final = (b"{", b"[")
+"""Lines that are JSON spread over several, as editors and manuals write it."""
 _FIELD: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*\b")
 
 

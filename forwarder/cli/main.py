@@ -52,21 +52,26 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init")(init.init)
-app.command("run")(run.run)
-app.command("check")(check.check)
+_COMMANDS: Final = (
+    ("init", init.init, "Write settings, secrets and a sample for a start."),
+    ("demo", demo.demo, "Play the whole system in one process."),
+    ("sandbox", sandbox.sandbox, "Run simulated vendors."),
+    ("validate", validate.validate, "Tell what is wrong with events in a file."),
+    ("preview", preview.preview, "Show the requests that events become."),
+    ("send", send.send, "Send events to one account, past Kafka."),
+    ("check", check.check, "Check settings, secrets and what can be reached."),
+    ("run", run.run, "Run the worker."),
+    ("publish", publish.publish, "Publish events of a file to Kafka."),
+    ("status", status.status, "Tell what waits at each account, and why."),
+    ("trace", trace.trace, "Tell what became of one event."),
+    ("schema", schema.schema, "Write JSON Schema and AsyncAPI of the event."),
+)
+"""In the order of use, in words that fit beside the name."""
+for _name, _command, _short in _COMMANDS:
+    app.command(_name, short_help=_short)(_command)
 app.add_typer(topics.app, name="topics")
-app.command("schema")(schema.schema)
-app.command("validate")(validate.validate)
-app.command("preview")(preview.preview)
-app.command("send")(send.send)
-app.command("publish")(publish.publish)
 app.add_typer(dlq.app, name="dlq")
-app.add_typer(replay.app, name="replay")
-app.command("trace")(trace.trace)
-app.command("status")(status.status)
-app.command("sandbox")(sandbox.sandbox)
-app.command("demo")(demo.demo)
+app.add_typer(replay.app, name="replay", short_help="Send dead letters or past events again.")
 
 
 def _version(wanted: bool) -> None:

@@ -27,7 +27,7 @@ Config = Annotated[
 ]
 Lines = Annotated[
     str,
-    typer.Argument(metavar="[FILE or -]", help="JSON Lines of events; - is standard input."),
+    typer.Argument(metavar="FILE", help="JSON Lines of events; - is standard input."),
 ]
 From = Annotated[
     Format | None,
@@ -50,7 +50,7 @@ DeriveEventId = Annotated[
         help="With --from: make an id for events without one. Never beside a browser pixel.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def settings_of(config: Path | None) -> Settings:

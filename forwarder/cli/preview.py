@@ -97,6 +97,8 @@ def _preview(settings: Settings, reading: Incoming, file: str, *, reveal: bool) 
                 for told in shown.of(read.event):
                     json_line(_renamed(told, read))
     reading.say_notes()
+    if not events:
+        say("no events were given")
     if wrong:
         native = reading.format == "native"
         say(f"{wrong} of {events} " + ("lines are no events" if native else "events are wrong"))

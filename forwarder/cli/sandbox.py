@@ -16,11 +16,14 @@ from forwarder.sandbox.server import Sandbox
 
 def sandbox(
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+        int,
+        typer.Option(
+            metavar="PORT", help="Port to listen on; 0 takes a free one.", min=0, max=65535
+        ),
     ] = 8900,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     keep: Annotated[
-        int, typer.Option(help="Events that /_sandbox/received remembers.", min=0)
+        int, typer.Option(metavar="N", help="Events that /_sandbox/received remembers.", min=0)
     ] = 200_000,
 ) -> None:
     """Run the simulated vendors, and print settings that point at them."""

@@ -31,7 +31,7 @@ Replication = Annotated[
 ]
 
 
-@app.command("create")
+@app.command("create", short_help="Create those that are missing.")
 def create(
     config: Config = None,
     partitions: Partitions = None,
@@ -53,7 +53,7 @@ def create(
     say(f"{len(created)} topics created" if created else "nothing is missing")
 
 
-@app.command("diff")
+@app.command("diff", short_help="Show those that are not as they must be.")
 def diff(
     config: Config = None,
     partitions: Partitions = None,

@@ -27,7 +27,7 @@ COLUMNS: Final = ("account", "state", "proof", "at", "reason", "code", "detail")
 
 def trace(
     event_id: Annotated[
-        str, typer.Argument(metavar="[EVENT_ID]", help="The event's id.", show_default=False)
+        str, typer.Argument(metavar="EVENT_ID", help="The event's id.", show_default=False)
     ] = "",
     order_id: Annotated[
         str, typer.Option("--order-id", metavar="ID", help="Or the order's.", show_default=False)

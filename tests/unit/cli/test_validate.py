@@ -75,3 +75,9 @@ def test_json_has_the_form_of_preview(forwarder: Run) -> None:
 
 def test_no_input_is_no_mistake(forwarder: Run) -> None:
     assert forwarder("validate").err == "0 events, 0 wrong\n"
+
+
+def test_json_over_several_lines_is_told_where_to_go(forwarder: Run) -> None:
+    ended = forwarder("validate", stdin=b'{\n"event_id": "o-1"\n}\n')
+    assert ended.code == 3
+    assert "each event must be on one line" in ended.err

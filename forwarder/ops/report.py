@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from forwarder.kafka.records import rfc3339
 from forwarder.lane.lane import Alert, Tally
 from forwarder.ops.logs import Log
 from forwarder.ops.metrics import AccountMetrics, Metrics
@@ -104,7 +105,7 @@ class Report:
             reason=alert.reason,
             code=alert.code,
             message=alert.message,
-            until=alert.until,
+            until=None if alert.until is None else rfc3339(alert.until),
         )
 
     def _ended(self, account: str, outcome: str, reason: str, n: int) -> None:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from forwarder.cli.console import out
 from forwarder.cli.coverage import AccountCoverage, Coverage, lifts, remedy, share, spoken
 from forwarder.cli.coverage_words import why_dropped
 from forwarder.cli.incoming import Incoming, times
@@ -39,8 +40,13 @@ class _Row(NamedTuple):
 
 def show(coverage: Coverage, reading: Incoming) -> None:
     """Print all of it on stdout."""
-    width = None if sys.stdout.isatty() else _WIDE
-    console = Console(markup=False, highlight=False, width=width)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+    with console.capture() as captured:
+        _print(console, coverage, reading)
+    out("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _print(console: Console, coverage: Coverage, reading: Incoming) -> None:
     console.print(_headline(coverage))
     for title, rows in _loose(coverage, reading):
         console.print()

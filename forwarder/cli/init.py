@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from forwarder.cli.console import say
+from forwarder.cli.console import out, say
 from forwarder.cli.failures import Failed
 from forwarder.cli.init_answers import Answers, Flags, answers
 from forwarder.cli.init_files import SAMPLE, SETTINGS, File, all_files, secret_path
@@ -137,7 +137,7 @@ def _put(path: Path, file: File) -> None:
 # -- telling --------------------------------------------------------------------------------------
 def _tell(directory: Path, found: Answers, written: Sequence[File]) -> None:
     for file in written:
-        typer.echo(str(directory / file.path))
+        out(str(directory / file.path))
     for line in _open(directory, found):
         say(line)
     settings = shlex.quote(str(directory / SETTINGS))

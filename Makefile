@@ -38,6 +38,11 @@ check: $(STAMP)
 test: check
 	$(BIN)/pytest $(TESTS)
 
+#   make simulate SEEDS=1000   many runs of a whole deployment under faults; SEED=17 shows one of them
+.PHONY: simulate
+simulate: $(STAMP)
+	@$(BIN)/python -m tests.support.simulated $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
 #   make format  put the code into the shape that `make check` asks for
 .PHONY: format
 format: $(STAMP)

@@ -125,40 +125,40 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._ready.extend(held)
 
     def _run_once(self) -> None:
+        ready = self._ready
         self._drop_cancelled()
-        if not self._ready:
-            assert self._scheduled, "everything waits, and no timer is set"
-            if self._scheduled[0].when() > self._now:
-                self._now = self._scheduled[0].when()
+        scheduled: Any = self._scheduled
+        if not ready:
+            assert scheduled, "everything waits, and no timer is set"
+            if scheduled[0]._when > self._now:
+                self._now = scheduled[0]._when
                 self._spins = 0
-        while self._scheduled and self._scheduled[0].when() <= self._now:
-            timer = heapq.heappop(self._scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
-            self._ready.append(timer)
+        while scheduled and scheduled[0]._when <= self._now:
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False
+            ready.append(timer)
         self._spins += 1
         assert self._spins < SPINS, "the loop spins: time does not go on"
-        for _ in range(len(self._ready)):
-            self._run(self._ready.popleft())
-
-    def _run(self, handle: Any) -> None:
-        if handle._cancelled:
-            return
-        owner = handle._context.get(_OWNER)
-        if owner is None or not (owner.frozen or owner.dead):
-            handle._run()
-        elif not owner.dead:
-            owner.hold(handle)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            owner = handle._context.get(_OWNER)
+            if owner is None or not (owner.frozen or owner.dead):
+                handle._run()
+            elif not owner.dead:
+                owner.hold(handle)
 
     def _drop_cancelled(self) -> None:
-        if self._timer_cancelled_count > max(MANY_CANCELLED, len(self._scheduled) // 2):
-            for timer in self._scheduled:
-                timer._scheduled = not timer.cancelled()  # type: ignore[attr-defined]
-            self._scheduled = [timer for timer in self._scheduled if not timer.cancelled()]
-            heapq.heapify(self._scheduled)
+        scheduled: Any = self._scheduled
+        if self._timer_cancelled_count > max(MANY_CANCELLED, len(scheduled) // 2):
+            for timer in scheduled:
+                timer._scheduled = not timer._cancelled
+            scheduled = self._scheduled = [timer for timer in scheduled if timer._scheduled]
+            heapq.heapify(scheduled)
             self._timer_cancelled_count = 0
-        while self._scheduled and self._scheduled[0].cancelled():
-            timer = heapq.heappop(self._scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
+        while scheduled and scheduled[0]._cancelled:
+            heapq.heappop(scheduled)._scheduled = False
             self._timer_cancelled_count -= 1
 
     def _note(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from forwarder import router
+from forwarder import router, sender
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.port import TopicPartition
 from forwarder.ops.logs import Level, Value
@@ -52,7 +52,7 @@ def run(seed: int, profile: str | None = None) -> Outcome:
 
 def play(plan: Plan) -> Outcome:
     loop = VirtualLoop()
-    with _poll_records(plan.poll_records):
+    with _tuned(plan.poll_records):
         world = World(plan, loop)
         try:
             loop.play(world.play())
@@ -71,13 +71,16 @@ def play(plan: Plan) -> Outcome:
 
 
 @contextlib.contextmanager
-def _poll_records(number: int) -> Iterator[None]:
-    """Small poll batches, so that what a crash may repeat is small too."""
-    before, router.POLL_RECORDS = router.POLL_RECORDS, number
+def _tuned(poll_records: int) -> Iterator[None]:
+    """Small poll batches, so that what a crash may repeat is small too; and long polls, which end
+    when something comes: most of a run's work would be asking again.
+    """
+    before = router.POLL_RECORDS, router.POLL_SECONDS, sender.POLL_SECONDS
+    router.POLL_RECORDS, router.POLL_SECONDS, sender.POLL_SECONDS = poll_records, 1.0, 2.0
     try:
         yield
     finally:
-        router.POLL_RECORDS = before
+        router.POLL_RECORDS, router.POLL_SECONDS, sender.POLL_SECONDS = before
 
 
 class World:

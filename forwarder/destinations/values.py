@@ -64,9 +64,13 @@ def host(url: str) -> str | None:
 
 
 def sized(item: Item, room: int) -> Item | Rejected:
-    """``item``, unless it alone is more than the ``room`` bytes of a request."""
+    """``item``, unless it alone is more than the ``room`` bytes of a request.
+
+    In no more memory than it needs, since it may wait for long: orjson's bytes keep the whole 4 KiB
+    that they were written into.
+    """
     if len(item.json) <= room:
-        return item
+        return Item(bytes(memoryview(item.json)), item.idempotency_key)
     return Rejected("request_too_large", "the event alone is larger than a request may be")
 
 

@@ -15,8 +15,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from forwarder.lane.delivery import FINISHED, Delivery
+
+OVERHEAD: Final = 1000
+"""Bytes that a waiting record takes beside its own, measured: small ones are mostly that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Window:
             del unfinished[offset]
             delivery.state = FINISHED
             delivery.item = None
+            delivery.group = None  # the group names it too: a cycle would wait for the collector
             freed += delivery.size
             if offset > highest:  # noqa: PLR1730 - max() is a call, for every delivery
                 highest = offset
@@ -137,4 +142,5 @@ class Window:
         if self._order and self.highest_read - self._order[0] >= bounds.span:
             return False
         events, size = self._batch
-        return self.bytes < allowance or (len(self) <= events and self.bytes <= size)
+        held = self.bytes + OVERHEAD * len(self)
+        return held < allowance or (len(self) <= events and self.bytes <= size)

@@ -8,6 +8,7 @@ from math import inf
 import pytest
 
 from forwarder.lane.lane import Attempt, Lane, WriteKind
+from forwarder.lane.window import OVERHEAD
 from tests.unit.lane import fakes
 from tests.unit.lane.fakes import (
     DELIVERED,
@@ -206,7 +207,7 @@ def test_a_paused_account_sends_nothing() -> None:
 # -- room -----------------------------------------------------------------------------------
 def test_it_reads_as_far_as_it_may() -> None:
     one = lane(account(events=3))
-    size = len(record(0).value or b"")
+    size = len(record(0).value or b"") + OVERHEAD
     fed(one, 3)
     assert one.room(0)
     one.add([record(3)], START)

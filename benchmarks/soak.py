@@ -144,9 +144,17 @@ class Chaos:
 
     async def _vendor(self) -> None:
         trouble = self._random.choice(VENDOR_TROUBLE)
-        seconds = self._random.uniform(3, 20)
         name = self._random.choice(DESTINATIONS)
-        self._deployment.sandbox.behave(destination=name, **trouble, **{"for": f"{seconds:.0f}s"})
+        calm(self._deployment, name, **trouble)
+        seconds = self._random.uniform(3, 20)
+        asyncio.get_running_loop().call_later(seconds, calm, self._deployment, name)
+
+
+def calm(deployment: Deployment, *names: str, **trouble: object) -> None:
+    """Vendors without limits, as they are but for ``trouble``."""
+    for name in names:
+        rate = {"requests": 10**6, "per": 1}
+        deployment.sandbox.behave(destination=name, rate=rate, **trouble)
 
 
 def taken(deployment: Deployment) -> dict[str, tuple[int, int]]:
@@ -248,9 +256,7 @@ async def soak(arguments: argparse.Namespace, directory: Path) -> int:
         deployment = Deployment(broker.bootstrap, prefix, directory, ACCOUNTS, delivery=DELIVERY)
         async with deployment:
             await deployment.run("topics", "create")
-            calm = {"requests": 10**6, "per": 1}
-            for name in DESTINATIONS:
-                deployment.sandbox.behave(destination=name, rate=calm)
+            calm(deployment, *DESTINATIONS)
             await asyncio.gather(*(deployment.start() for _ in range(arguments.replicas)))
             chaos = Chaos(broker, deployment, random, seen)
             began = time.monotonic()
@@ -261,8 +267,7 @@ async def soak(arguments: argparse.Namespace, directory: Path) -> int:
                     await asyncio.sleep(min(pause, arguments.minutes * 60 - elapsed))
                     await chaos.act(arguments.only)
                 await load.stop()
-                for name in DESTINATIONS:
-                    deployment.sandbox.behave(destination=name, rate=calm)
+                calm(deployment, *DESTINATIONS)
                 problems = await settle(deployment, broker.bootstrap, load)
                 watching.cancel()
             problems += repeats(deployment, seen, arguments.rate)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from forwarder.credentials import Unreadable, read_secret
 from forwarder.kafka.client import open_kafka
-from forwarder.kafka.connection import Connection, client_options
+from forwarder.kafka.connection import Connection, WriteLimits, client_options
 from forwarder.kafka.port import Kafka
 from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings
 
 
-def cluster(settings: Settings, environ: Mapping[str, str] = os.environ) -> Kafka:
-    """The cluster; nothing is connected yet. Raises ``SettingsProblems`` for files that cannot be
-    read.
+def cluster(
+    settings: Settings,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    limits: WriteLimits | None = None,
+) -> Kafka:
+    """The cluster; nothing is connected yet. ``limits``: others than the worker's.
+
+    Raises ``SettingsProblems`` for files that cannot be read.
     """
     kafka = settings.kafka
     cafile, certfile, keyfile = (
@@ -38,6 +45,8 @@ def cluster(settings: Settings, environ: Mapping[str, str] = os.environ) -> Kafk
     except OSError as error:
         rule = f"the TLS files cannot be used: {error.strerror or type(error).__name__}"
         raise SettingsProblems([_unusable(settings, "security_protocol", rule)]) from None
+    if limits is not None:
+        connection = replace(connection, write_timeout=limits.write, stop_timeout=limits.stop)
     return open_kafka(connection)
 
 

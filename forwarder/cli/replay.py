@@ -34,7 +34,7 @@ from forwarder.cli.replay_order import (
 )
 from forwarder.cli.replay_runs import clocks, load_ledger
 from forwarder.cli.scanning import Bar, bar, on_kafka
-from forwarder.deadletters.desk import Busy, Overtaken
+from forwarder.deadletters.desk import LIMITS, Busy, Overtaken
 from forwarder.deadletters.judge import Kind, Rules
 from forwarder.deadletters.ledger import Run
 from forwarder.deadletters.query import Filters
@@ -131,7 +131,7 @@ def replay(
         if dry_run:
             on_kafka(settings, lambda kafka: wanted.count(kafka, chosen, watcher))
         else:
-            on_kafka(settings, lambda kafka: wanted.send(kafka, chosen, watcher))
+            on_kafka(settings, lambda kafka: wanted.send(kafka, chosen, watcher), LIMITS)
 
 
 class Watching:
@@ -238,9 +238,9 @@ class Wanted:
         if self.as_json:
             json_line({"run_id": run.id, "source": run.source, "dry_run": dry, **told})
             return
-        seconds = told.pop("eta_seconds", None)
-        rows = [(name.replace("_", " "), number) for name, number in told.items()]
-        table("Dry run" if dry else "Replay", ("", "records"), rows)
+        # by the names that --json has: they are promised
+        table("Dry run" if dry else "Replay", ("count", ""), list(told.items()))
+        seconds = told.get("eta_seconds")
         if dry and isinstance(seconds, int) and seconds:
             say(f"nothing was sent; it would take about {span(seconds)}")
 

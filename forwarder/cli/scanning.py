@@ -15,6 +15,7 @@ from forwarder.cli.failures import kafka_at
 from forwarder.deadletters import scan
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.query import Filters, matcher
+from forwarder.kafka.connection import WriteLimits
 from forwarder.kafka.port import Kafka
 from forwarder.ops.words import count, span
 from forwarder.settings import Settings
@@ -22,11 +23,15 @@ from forwarder.settings import Settings
 Result = TypeVar("Result")
 
 
-def on_kafka(settings: Settings, work: Callable[[Kafka], Awaitable[Result]]) -> Result:
+def on_kafka(
+    settings: Settings,
+    work: Callable[[Kafka], Awaitable[Result]],
+    limits: WriteLimits | None = None,
+) -> Result:
     """``work`` with the cluster. Raises ``Failed`` for whatever Kafka refuses."""
 
     async def run() -> Result:
-        return await work(cluster(settings))
+        return await work(cluster(settings, limits=limits))
 
     with kafka_at(f"kafka {settings.kafka.bootstrap_servers}"):
         return asyncio.run(run())

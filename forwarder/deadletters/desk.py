@@ -13,14 +13,18 @@ from typing import Final
 
 from forwarder.deadletters.ledger import Holder, Ledger, Run, life, started
 from forwarder.deadletters.scan import Scan, Span
+from forwarder.kafka.connection import WriteLimits
 from forwarder.kafka.port import Kafka, Outgoing, TopicPartition
 
 ALIVE_EVERY: Final = 1.0
 FENCE: Final = 1.5
 """Seconds after its last sign of life in which a run may still begin to write to a queue."""
-WATCH: Final = 17.0
-"""Seconds of silence after which nothing of it can arrive any more: ``FENCE``, the 5 s that a write
-may take, and the 10 s in which a client that closes still tries what it holds.
+LIMITS: Final = WriteLimits(write=5.0, stop=3.0)
+"""What the clients of a run must keep to, so that ``WATCH`` is enough."""
+WATCH: Final = FENCE + LIMITS.write + LIMITS.stop + 2.5
+"""Seconds of silence after which nothing of a run can arrive any more: it begins no write after
+``FENCE``, gives one up after its limit, and what is under way then when it closes. The rest is for
+brokers that are slow. (What a cut network still holds then is lost or late; see the docs.)
 """
 LONG_DEAD: Final = 600.0
 LOOK_EVERY: Final = 1.0
@@ -54,14 +58,18 @@ class Desk:
         self._at = TopicPartition(topic, 0)
         self._clocks = clocks
         self._reader = kafka.reader()
+        # a reader that waits for records at the end of a topic keeps its other requests waiting
+        self._looker = kafka.reader()
         self._producer = kafka.producer()
 
     async def start(self) -> None:
         await self._reader.start()
+        await self._looker.start()
         await self._producer.start()
 
     async def stop(self) -> None:
         await self._producer.stop()
+        await self._looker.stop()
         await self._reader.stop()
 
     async def load(self, own: str = "") -> Ledger:
@@ -72,7 +80,7 @@ class Desk:
 
     async def catch_up(self, ledger: Ledger) -> None:
         """Read what was added since."""
-        first, end = (await self._reader.bounds([self._at]))[self._at]
+        first, end = (await self._looker.bounds([self._at]))[self._at]
         start = max(first, ledger.next_offset)
         scan = Scan(self._reader, {self._at: Span(start, end)}, self._clocks.steady)
         async for records in scan.batches():

@@ -10,7 +10,9 @@ from forwarder.kafka.port import Admin, Committed, Reader, TopicPartition
 
 
 class Queues:
-    """``reader``: asked for bounds only; started and stopped elsewhere."""
+    """``reader``: its own, which reads nothing: one that waits for records at the end of a topic
+    keeps its other requests waiting.
+    """
 
     def __init__(self, admin: Admin, reader: Reader, places: Places) -> None:
         self._admin = admin
@@ -19,8 +21,10 @@ class Queues:
 
     async def start(self) -> None:
         await self._admin.start()
+        await self._reader.start()
 
     async def stop(self) -> None:
+        await self._reader.stop()
         await self._admin.stop()
 
     async def look(self, accounts: Sequence[str]) -> dict[str, Room]:

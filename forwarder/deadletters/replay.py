@@ -52,12 +52,14 @@ class Replay:
 
         Raises ``KafkaProblem``, ``Busy``, ``Overtaken``.
         """
+        begun = False
         while True:
             self._session = Session(self._work)
             try:
                 return await self._session.run()
             except Unavailable as problem:
-                if not self._session.claimed or self._stopping:
+                begun = begun or self._session.claimed
+                if not begun or self._stopping:
                     raise
                 self._work.watcher.say(f"{problem}: trying again in {WATCH:.0f} s")
             # what was on its way to a queue must have arrived before the queue is looked at

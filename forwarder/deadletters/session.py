@@ -48,7 +48,7 @@ class Session:
         self._hold = Hold(self._desk, self._ledger, work.run, work.clocks)
         self._reader: Reader = work.kafka.reader(work.places.group)
         self._producer: Producer = work.kafka.producer()
-        self._queues = Queues(work.kafka.admin(), self._reader, work.places)
+        self._queues = Queues(work.kafka.admin(), work.kafka.reader(), work.places)
         self._counts = Counts()
         self._notes: list[Outgoing] = []
         self._batches = 0

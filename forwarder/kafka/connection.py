@@ -6,7 +6,7 @@ import functools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiokafka.client
 from aiokafka.helpers import create_ssl_context
@@ -24,6 +24,13 @@ FEW_PARTITIONS: Final = 32
 aiokafka.client.MetadataRequest = functools.partial(
     MetadataRequest, allow_auto_topic_creation=False
 )
+
+
+class WriteLimits(NamedTuple):
+    """Seconds after which a write is given up, and a client that closes gives up what it holds."""
+
+    write: float
+    stop: float
 
 
 @dataclass(frozen=True, slots=True)

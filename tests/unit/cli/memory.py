@@ -84,7 +84,7 @@ def queue(account: str) -> TopicPartition:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
 
-    def connect(_: object) -> object:
+    def connect(_: object, **__: object) -> object:
         made.kafka.network._changes = None  # of the loop of an earlier command
         return made.kafka.client("cli")
 

@@ -75,7 +75,8 @@ def test_a_dry_run_tells_what_would_be_refused_again(
     ended = forwarder("replay", "--dry-run", config)
     assert "1 would be refused again with today's settings" in ended.err
     assert "nothing was sent; it would take about 1 s" in ended.err
-    assert "to send" in ended.out
+    assert "to_send" in ended.out
+    assert "eta_seconds" in ended.out
 
 
 def test_the_estimate_is_at_the_accounts_budget_or_the_rate(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.deadletters.desk import WATCH, Busy, Clocks, Desk, Overtaken
+from forwarder.deadletters.desk import LIMITS, WATCH, Busy, Clocks, Desk, Overtaken
 from forwarder.deadletters.judge import Judge, LetterJudge, Rules
 from forwarder.deadletters.ledger import Ledger, Run, life
 from forwarder.deadletters.pace import Pace
@@ -22,6 +22,7 @@ from forwarder.deadletters.replay import Replay, count
 from forwarder.deadletters.session import Result
 from forwarder.deadletters.work import Places, Work
 from forwarder.destinations import DESTINATIONS
+from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory import MemoryCluster
 from forwarder.kafka.port import (
     Committed,
@@ -49,7 +50,10 @@ class World:
         loop = asyncio.get_running_loop()
         self.random = Random(seed)
         self.now = loop.time
-        self.cluster = MemoryCluster(self.now, latency=lambda: self.random.uniform(0.0, 0.02))
+        connection = Connection("memory", write_timeout=LIMITS.write, stop_timeout=LIMITS.stop)
+        self.cluster = MemoryCluster(
+            self.now, connection=connection, latency=lambda: self.random.uniform(0.0, 0.02)
+        )
         self.cluster.add_topic(DLQ, 3)
         self.cluster.add_topic(LEDGER)
         for account in ACCOUNTS:
@@ -384,9 +388,9 @@ def test_brokers_that_are_away_are_waited_for(play: Play, seed: int) -> None:
     async def story(world: World) -> None:
         world.fill(120)
         task = asyncio.create_task(Replay(world.work(await world.run())).send())
-        await asyncio.sleep(world.random.uniform(0.5, 3.0))
+        await asyncio.sleep(world.random.uniform(1.0, 3.0))
         world.cluster.down()
-        await asyncio.sleep(world.random.uniform(1.0, 60.0))
+        await asyncio.sleep(world.random.uniform(1.0, 90.0))
         world.cluster.up()
         result = await task
         assert (result.outcome, result.counts.sent) == ("finished", 120)

@@ -16,6 +16,9 @@ from forwarder.ops.logs import Log
 from forwarder.writer import Writer
 
 PAUSE_AFTER_TROUBLE = 1.0
+TOGETHER = 0.01
+"""Seconds in which the next steps of all lanes are collected: to look after a lane at every single
+one costs half as much as sending a small request."""
 WRITE_STALLED = 5.0
 """Seconds without acknowledgement of a lane's dead letters or retries, after which it sends no
 more: what it sent could only add to them."""
@@ -73,6 +76,7 @@ class Outbox:
             changed, self._changed = self._changed, {}
             async with self._writing:
                 await asyncio.gather(*(self._look_after(driver) for driver in changed))
+            await asyncio.sleep(TOGETHER)
 
     async def drain(self, drivers: Sequence[Driver]) -> None:
         """Write all that these lanes leave behind, now that they send no more.

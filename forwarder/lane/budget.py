@@ -260,10 +260,14 @@ async def acquire(budgets: Sequence[Budget]) -> Permit:
     entered: list[Budget] = []
     try:
         await asyncio.sleep(0)  # a lane that finds nothing to send must not hold up the loop
-        for budget in sorted(budgets, key=lambda b: (b.shared, b.name)):
+        for budget in budgets if len(budgets) == 1 else sorted(budgets, key=_in_order):
             await budget.enter()
             entered.append(budget)
     except BaseException:
         Permit(entered).unused()
         raise
     return Permit(entered)
+
+
+def _in_order(budget: Budget) -> tuple[bool, str]:
+    return budget.shared, budget.name

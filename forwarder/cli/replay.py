@@ -118,7 +118,7 @@ def replay(
 
     Only the account that failed gets a dead letter. Queues are fed only while less waits there
     than one request holds. What an earlier run has sent is not sent again. --limit sends so many
-    at most. Exit 3 when nothing matches, or the run was stopped early.
+    at most. Exit 3 when nothing matches, or somebody stopped the run; 130 when it was interrupted.
     """
     if context.invoked_subcommand is not None:
         return
@@ -178,11 +178,11 @@ class Wanted:
             return self._print(run, {"matched": None, **run.counts}, dry=False)
         say(f"run {run.id}: if it is interrupted, go on with forwarder replay --run-id {run.id}")
         work = work_of(kafka, self.settings, run, self.speed, clocks(), watcher, look=False)
-        outcome, counts = await _sent(work)
+        outcome, counts, interrupted = await _sent(work)
         self._report(run, counts, dry=False)
         if outcome == "stopped":
             say(f"stopped; go on with forwarder replay --run-id {run.id}")
-            raise typer.Exit(3)
+            raise typer.Exit(130 if interrupted else 3)
         return None
 
     # -- which run --------------------------------------------------------------------------------
@@ -266,8 +266,8 @@ def _differences(wanted: Wanted, order: Order) -> Iterator[str]:
         yield "max_replays"
 
 
-async def _sent(work: Work) -> tuple[str, Counts]:
-    """Send, and stop in order on a signal."""
+async def _sent(work: Work) -> tuple[str, Counts, bool]:
+    """Send, and stop in order on a signal: outcome, counts, and whether there was a signal."""
     sending = Replay(work)
     with _signals(sending):
         try:
@@ -280,7 +280,7 @@ async def _sent(work: Work) -> tuple[str, Counts]:
         except KafkaProblem:
             say(f"run {work.run.id} is not over: forwarder replay --run-id {work.run.id}")
             raise
-    return result.outcome, result.counts
+    return result.outcome, result.counts, sending.stopping
 
 
 def _busy(run: Run) -> Problem:

@@ -39,11 +39,11 @@ class Replay:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._session: Session | None = None
-        self._stopping = False
+        self.stopping = False
 
     def stop(self) -> None:
         """Start no batch any more, and end in order. May be called twice."""
-        self._stopping = True
+        self.stopping = True
         if self._session is not None:
             self._session.stop()
 
@@ -59,7 +59,7 @@ class Replay:
                 return await self._session.run()
             except Unavailable as problem:
                 begun = begun or self._session.claimed
-                if not begun or self._stopping:
+                if not begun or self.stopping:
                     raise
                 self._work.watcher.say(f"{problem}: trying again in {WATCH:.0f} s")
             # what was on its way to a queue must have arrived before the queue is looked at

@@ -63,7 +63,7 @@ async def test_a_run_is_interrupted_stopped_and_finished(
         assert "replays from dlq right now" in other
         first.send_signal(signal.SIGINT)
         _, err = await first.communicate()
-        assert (first.returncode, b"replay --run-id slow" in err) == (3, True)
+        assert (first.returncode, b"replay --run-id slow" in err) == (130, True)
 
         second = await begun(deployment, "--run-id", "slow")
         assert "asked slow to stop" in await deployment.run("replay", "stop", "slow")

@@ -92,7 +92,7 @@ class Preparer:
             return None
         prepared = self._prepare(event)
         if type(prepared) is Item:
-            self._keep(delivery, prepared, event)
+            delivery.item = prepared
             return prepared
         if isinstance(prepared, Skipped):
             self._window.finish((delivery,))
@@ -123,7 +123,7 @@ class Preparer:
         if not isinstance(prepared, Item):
             return None
         self._note(delivery, event)
-        self._keep(delivery, prepared, event)
+        delivery.item = prepared
         return prepared
 
     def expired(self, delivery: Delivery, now: float) -> bool:
@@ -176,12 +176,6 @@ class Preparer:
     def _note(self, delivery: Delivery, event: ConversionEvent) -> None:
         delivery.event_id = event.event_id
         delivery.event_time = event.event_time
-
-    def _keep(self, delivery: Delivery, item: Item, event: ConversionEvent) -> None:
-        dropped = event.dropped
-        if dropped:
-            self._ledger.dropped(dropped)
-        delivery.item = item
 
     def _too_old(self, event_time: float | None, now: float) -> bool:
         return event_time is not None and now - event_time > self._max_age

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -62,7 +62,6 @@ class Tally:
 
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     requests: dict[tuple[str, str], int] = field(default_factory=dict)
-    dropped_fields: dict[str, int] = field(default_factory=dict)
     settled: list[Settled] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
 
@@ -88,12 +87,6 @@ class Ledger:
         if key not in counts and len(counts) >= MAX_KEYS:
             key = (verdict, "other")
         counts[key] = counts.get(key, 0) + 1
-
-    def dropped(self, paths: Iterable[str]) -> None:
-        counts = self._tally.dropped_fields
-        for path in paths:
-            name = path if path in counts or len(counts) < MAX_KEYS else "other"
-            counts[name] = counts.get(name, 0) + 1
 
     def count(self, outcome: str, reason: str, number: int = 1) -> None:
         counts = self._tally.outcomes

@@ -80,8 +80,6 @@ class Report:
         for (outcome, reason), n in tally.outcomes.items():
             if outcome == "dead_lettered":
                 self._dead.add(now, account, reason, n)
-        if tally.dropped_fields:
-            self._metrics.dropped_fields(tally.dropped_fields)
         for alert in tally.alerts:
             self._say(account, alert)
 

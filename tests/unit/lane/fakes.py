@@ -55,7 +55,6 @@ class FakeEvent:
     event_id: str
     event_time: float
     kind: str
-    dropped: tuple[str, ...]
 
 
 class FakeAccount(Account):
@@ -101,9 +100,7 @@ def decode(value: bytes) -> ConversionEvent:
     fields = json.loads(value)
     if fields.get("kind") == "invalid":
         raise InvalidEvent("invalid_event", ())
-    fake = FakeEvent(
-        fields["id"], fields["time"], fields.get("kind", "ok"), tuple(fields.get("dropped", ()))
-    )
+    fake = FakeEvent(fields["id"], fields["time"], fields.get("kind", "ok"))
     return cast("ConversionEvent", fake)
 
 
@@ -115,10 +112,9 @@ def record(
     time: float = START,
     headers: Mapping[str, str] | None = None,
     origin: str | None = None,
-    dropped: Sequence[str] = (),
     timestamp: float | None = None,
 ) -> FakeRecord:
-    value = {"id": event_id or f"e{offset}", "time": time, "kind": kind, "dropped": dropped}
+    value = {"id": event_id or f"e{offset}", "time": time, "kind": kind}
     named = {"forwarder-origin": origin or f"conversions/0/{offset}"} | dict(headers or {})
     return FakeRecord(
         offset,

@@ -133,13 +133,6 @@ def test_malformed_headers_are_a_dead_letter() -> None:
     assert writes[0].delivery.origin == "conversions.queue.acme/0/0"
 
 
-def test_dropped_fields_are_counted() -> None:
-    one = lane()
-    one.add([record(0, dropped=["user.email"]), record(1, dropped=["user.email", "app"])], START)
-    take(one)
-    assert one.take_tally().dropped_fields == {"user.email": 2, "app": 1}
-
-
 def test_offsets_read_before_are_passed_over() -> None:
     one = fed(lane(), 3)
     one.add([record(n) for n in range(4)], START)

@@ -22,6 +22,7 @@ class Door:
     destination: str
     keys: list[str]
     named: bool
+    concurrency: int
 
 
 def account_of(request: HttpRequest) -> str:

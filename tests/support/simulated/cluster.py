@@ -5,6 +5,7 @@ promises about commits are checked at the moment they would be broken.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
@@ -113,10 +114,14 @@ class WatchedGroup(Group):
 
     def _assign(self) -> None:
         super()._assign()
+        written: Counter[str] = Counter()
         for at, tenure in self.tenures.items():
             if not tenure.clean or tenure.replica in self._ledger.broken:
                 place = self.committed.get(at)
-                self._ledger.lost(at, tenure.replica, 0 if place is None else place.offset)
+                committed = 0 if place is None else place.offset
+                written[tenure.replica] += self._ledger.lost(at, tenure.replica, committed)
+        for replica, number in written.items():
+            self._settled.check_uncommitted(replica, number)
         self.tenures = {
             at: Tenure(self._replicas.get(name, ""))
             for name, seat in self._seats.items()

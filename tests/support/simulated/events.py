@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ import orjson
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Item, Rejected
 from forwarder.event import ConversionEvent, InvalidEvent, decode
-from forwarder.kafka.port import Outgoing
+from forwarder.kafka.port import Headers, Outgoing
 from forwarder.routing import Routing
 from forwarder.settings import Settings, advertiser_defaults, bind_accounts
 from tests.support.simulated.vendors import BAD, QUIET, UNKNOWN_CLICK
@@ -36,7 +36,25 @@ KINDS: Final[Mapping[str, int]] = {
     "broken": 2,
     "versioned": 1,
     "empty": 1,
+    "oversize": 1,
 }
+"""What events there are, and how often."""
+HUGE: Final = b" " * (1 << 20)
+HEADERS: Final[Sequence[Headers]] = (
+    (),
+    (),
+    (("traceparent", b"00-1"),),
+    (("forwarder-origin", b"x/0/0"), ("forwarder-attempts", b"7"), ("forwarder-account", b"ttd")),
+)
+"""Those of producers; names that begin as ours mean nothing on the events topic."""
+STRAYS: Final[Mapping[str, tuple[Mapping[str, bytes], str]]] = {
+    "garbled": ({"forwarder-origin": b"x/0/0", "forwarder-attempts": b"many"}, "undecodable"),
+    "homeless": (
+        {"forwarder-origin": b"x/0/0", "forwarder-attempts": b"1", "forwarder-account": b"gone"},
+        "unknown_account",
+    ),
+}
+"""Records of a retry topic that nobody should have written: headers, and why they die."""
 
 
 class Made(NamedTuple):
@@ -69,13 +87,14 @@ class Maker:
         event_id = f"{prefix}-{self._number}"
         value = self._value(kind, event_id, now)
         key = event_id.encode() if self._random.random() < 0.8 else None
-        headers = [("traceparent", b"00-1")] if self._random.random() < 0.2 else []
-        record = Outgoing(key, value, headers)
+        record = Outgoing(key, value, self._random.choice(HEADERS))
         return Made(event_id, record, *self._fate(value, event_id, now))
 
     def _value(self, kind: str, event_id: str, now: float) -> bytes | None:
         if kind == "empty":
             return None
+        if kind == "oversize":
+            return HUGE + orjson.dumps(self._event(kind, event_id, now))
         if kind == "broken":
             return self._random.choice((b"{nonsense", b'{"event_id": "x"}', b"[]"))
         return orjson.dumps(self._event(kind, event_id, now))
@@ -132,6 +151,8 @@ class Maker:
         prepared = account.prepare(event)
         if not isinstance(prepared, Item | Rejected):
             return "skip"
+        if account.settings.state == "paused":
+            return "wait"
         left = event.event_time + account.settings.max_event_age - now
         if left < -FAR or isinstance(prepared, Rejected):
             return "die"

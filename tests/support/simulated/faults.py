@@ -78,6 +78,10 @@ class Faults:
             self._ledger.say("kill", victim.name)
             victim.kill()
 
+    def kill_all(self, fault: Fault) -> None:
+        for victim in self._living():
+            victim.kill()
+
     def stop(self, fault: Fault) -> None:
         """A rolling update: the new one starts first, or the old one ends first."""
         if (victim := self._one(fault)) is not None:

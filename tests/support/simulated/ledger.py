@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import orjson
+
 from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.kafka.port import Outgoing, TopicPartition
 from tests.support.simulated.loop import current_process
@@ -19,13 +21,15 @@ from tests.support.simulated.loop import current_process
 Pair = tuple[str, str]
 QUEUE = ".queue."
 RETRY = ".retry."
+SETTLEMENTS = "settlements"
 
 
 @dataclass(slots=True)
 class Published:
     """A record of the events topic. ``expected``: by account, what must become of it in the end:
     ``deliver``, ``die`` (a dead letter), ``refused`` by the vendor, ``late`` (expired, if it is not
-    sent in time) or ``skip``. ``dies``: reason of its dead letter where no account gets it.
+    sent in time), ``wait`` or ``skip``. ``dies``: reason of its dead
+    letter where no account gets it; ``account``: as that names it.
     """
 
     event_id: str
@@ -33,6 +37,7 @@ class Published:
     at: float
     expected: Mapping[str, str] = field(default_factory=dict)
     dies: str | None = None
+    account: str = ""
 
 
 class Queued(NamedTuple):
@@ -48,8 +53,15 @@ class Queued(NamedTuple):
 class Dead(NamedTuple):
     reason: str
     code: str
-    at: float
-    event_id: str | None
+    writer: str
+
+
+class Claim(NamedTuple):
+    """A record of the settlements topic."""
+
+    account: str
+    origin: str
+    outcome: str
 
 
 @dataclass(slots=True)
@@ -111,6 +123,8 @@ class Ledger:
         """By group and replica: when its last commit was accepted."""
         self.broken: set[str] = set()
         """Replicas with a producer that cannot go on."""
+        self.open: Counter[tuple[str, str]] = Counter()
+        """Requests that a replica waits for, by account."""
         self.violations: list[str] = []
         self.trace: list[str] = []
         self._hash = hashlib.sha256()
@@ -163,9 +177,25 @@ class Ledger:
             self.in_retry[origin, account].append(noted)
         elif at.topic.endswith(".dlq"):
             found = headers.get("forwarder-reason", ""), headers.get("forwarder-code", "")
-            event_id = headers.get("forwarder-event-id")
-            self.dead[origin, account].append(Dead(*found, self.now(), event_id))
+            self.dead[origin, account].append(Dead(*found, writer))
+        elif record.value is not None and at.topic == SETTLEMENTS:
+            told = orjson.loads(record.value)
+            self._claimed(Claim(told["account"], told["origin"], told["outcome"]))
         self.records[at].append(noted)
+
+    def _claimed(self, claim: Claim) -> None:
+        """What the deployment says of a delivery must be so by then."""
+        pair = (claim.origin, claim.account)
+        expected = self.published[claim.origin].expected.get(claim.account)
+        match claim.outcome:
+            case "delivered":
+                true = bool(self.takes(pair))
+            case "dead_lettered":
+                true = bool(self.dead.get(pair))
+            case _:
+                true = expected == "skip"
+        if not true:
+            self.break_("a false settlement", *claim)
 
     def write_unsure(self, topic: str, records: Sequence[Outgoing]) -> None:
         """A write ended without its acknowledgement; whoever wrote it writes again."""
@@ -177,17 +207,36 @@ class Ledger:
             self.unsure[headers.get("forwarder-origin", ""), account] += 1
 
     # -- groups ---------------------------------------------------------------------------------
-    def lost(self, at: TopicPartition, replica: str, committed: int) -> None:
-        """``replica`` lost a partition without giving it back in order."""
+    def lost(self, at: TopicPartition, replica: str, committed: int) -> int:
+        """``replica`` lost a partition without giving it back in order. How many records of it a
+        router had written on, but not committed.
+        """
         self.losses.append((self.now(), replica, f"{at.topic}/{at.partition}"))
         self.say("lost", f"{at.topic}/{at.partition}", replica, "at", committed)
         if QUEUE in at.topic:
             for record in self.records[at][committed:]:
                 if record is not None and self._was_touched(record):
                     self.lost_to_senders[record.origin, record.account] += 1
+            return 0
+        written = 0
+        for offset in range(committed, len(self.records[at])):
+            where = f"{at.topic}/{at.partition}/{offset}"
+            self.lost_to_routers[where] += 1
+            written += self._written_on(where, self.records[at][offset], replica)
+        return written
+
+    def _written_on(self, where: str, record: Queued | None, replica: str) -> bool:
+        """Whether ``replica`` wrote what follows from a record of the events or a retry topic."""
+        if record is not None:
+            pairs = [(record.origin, record.account)]
         else:
-            for offset in range(committed, len(self.records[at])):
-                self.lost_to_routers[f"{at.topic}/{at.partition}/{offset}"] += 1
+            pairs = [(where, account) for account in self.published[where].expected]
+        number = -1 if record is None else record.number
+        queued = (one for pair in pairs for one in self.in_queue.get(pair, ()))
+        dead = (one for pair in [*pairs, (where, "")] for one in self.dead.get(pair, ()))
+        return any(one.number > number and one.writer == replica for one in queued) or (
+            record is None and any(one.writer == replica for one in dead)
+        )
 
     def _was_touched(self, record: Queued) -> bool:
         pair = (record.origin, record.account)
@@ -204,6 +253,7 @@ class Ledger:
                 self.break_("sent an event that nobody published", sent.account, event_id)
             else:
                 self.requests[event.origin, sent.account].append(sent)
+        self.open[sent.replica, sent.account] += 1
         self.say("sent", sent.replica, sent.account, *sent.event_ids)
 
     def takes(self, pair: Pair) -> list[Sent]:

@@ -38,7 +38,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``events``: when each is published, and its kind, if that is not left to chance. ``until``:
-    when all faults are over.
+    when all faults are over. ``patient``: stay until no retry topic holds anything, for hours.
     """
 
     seed: int
@@ -50,8 +50,10 @@ class Plan:
     skew: float
     latency: float
     connecting: float
+    patient: bool
     poll_records: int
     events: Sequence[tuple[float, str | None]]
+    strays: Sequence[tuple[float, str]]
     faults: Sequence[Fault]
     weather: Sequence[Weather]
     until: float
@@ -68,9 +70,13 @@ REPLICA_FAULTS: Final = (
     "freeze",
     "cut",
     "isolate",
+    "kill_all",
 )
 PLANNED_FAULTS: Final = ("stop", "scale_up", "scale_down")
 KAFKA_FAULTS: Final = ("brokers_down", "slow_acks", "refuse", "fence", "slow_network", "isolate")
+
+
+LASTS: Final = (0.5, 2.0, 6.0, 9.0, 14.0, 20.0, 35.0)
 
 
 def draw(seed: int, profile: str | None = None) -> Plan:
@@ -78,7 +84,8 @@ def draw(seed: int, profile: str | None = None) -> Plan:
     profile = profile or random.choice(PROFILES)
     length = random.uniform(30, 80)
     settings, environ = _settings(random)
-    until = length + 20
+    faults = _faults(random, profile, length)
+    until = max(length + 20, *(min(f.at + f.lasts, length + 400) for f in faults))
     weather = _weather(random, settings, until) if profile in ("storm", "vendors") else []
     split = random.random() < 0.2
     return Plan(
@@ -91,9 +98,11 @@ def draw(seed: int, profile: str | None = None) -> Plan:
         skew=random.choice((0.0, 0.5, 3.0, 60.0)),
         latency=random.choice((0.001, 0.005, 0.02)),
         connecting=random.choice((0.0, 0.0, 0.1, 2.0)),
+        patient=random.random() < 0.03,
         poll_records=random.choice((3, 8, 20, 2000)),
         events=_load(random, length),
-        faults=_faults(random, profile, length),
+        strays=_strays(random, length),
+        faults=faults,
         weather=weather,
         until=until,
         environ=environ,
@@ -110,6 +119,12 @@ def _load(random: Random, length: float) -> Sequence[tuple[float, None]]:
         for _ in range(number)
     ]
     return [(at, None) for at in sorted(times)]
+
+
+def _strays(random: Random, length: float) -> Sequence[tuple[float, str]]:
+    """At most one of each, since they have no event to be told apart by."""
+    names = [name for name in ("garbled", "homeless") if random.random() < 0.1]
+    return [(FIRST + random.uniform(0, length), name) for name in names]
 
 
 # -- settings -----------------------------------------------------------------------------------
@@ -144,12 +159,14 @@ def _accounts(random: Random) -> Sequence[tuple[str, AccountSettings]]:
             found.append(_tiktok(random, "second"))
     if len(found) == 1 or random.random() < 0.3:
         found.append(_thrad(random, "thrad"))
+    if random.random() < 0.15:
+        found.append(_tradedesk(random, "idle", {"state": "paused"}))
     found.append(_quiet(random))
     return found
 
 
-def _tradedesk(random: Random, name: str) -> tuple[str, Any]:
-    own = {"advertiser_id": "adv", "tracker_id": "t"}
+def _tradedesk(random: Random, name: str, more: Mapping[str, Any] | None = None) -> tuple[str, Any]:
+    own = {"advertiser_id": "adv", "tracker_id": "t", **(more or {})}
     return _account(random, "tradedesk", name, "secret_key", own, None)
 
 
@@ -213,7 +230,7 @@ def _faults(random: Random, profile: str, length: float) -> Sequence[Fault]:
         Fault(
             at=random.uniform(3, length),
             kind=random.choice(kinds),
-            lasts=random.choice((0.5, 2.0, 6.0, 9.0, 14.0, 20.0, 35.0)),
+            lasts=random.choice(LASTS) if random.random() < 0.97 else random.uniform(100, 330),
             pick=random.random(),
             pick_too=random.random(),
         )

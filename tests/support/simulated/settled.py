@@ -11,11 +11,12 @@ A_LITTLE = 1e-6
 
 
 class Settled:
-    """``term``: seconds for which a commit is a lease."""
+    """``term``: seconds for which a commit is a lease. ``poll_records``: of a router's batch."""
 
-    def __init__(self, ledger: Ledger, term: float) -> None:
+    def __init__(self, ledger: Ledger, term: float, poll_records: int) -> None:
         self._ledger = ledger
         self._term = term
+        self._poll_records = poll_records
 
     def check_lease(self, group: str, replica: str, what: str) -> None:
         """Somebody is about to write or send. The coordinator took a commit at least as late as
@@ -26,6 +27,11 @@ class Settled:
         if age is None or age > self._term + A_LITTLE:
             seen = "without any commit" if age is None else f"{age:.3f} s after its last commit"
             self._ledger.break_("without a lease", what, replica, seen)
+
+    def check_uncommitted(self, replica: str, number: int) -> None:
+        """A router went without a word. Its successor writes two poll batches again at most."""
+        if number > 2 * self._poll_records:
+            self._ledger.break_("more than two batches written again", replica, number)
 
     def check(self, group: str, at: TopicPartition, offset: int, replica: str) -> None:
         """A commit was accepted."""

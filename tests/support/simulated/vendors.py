@@ -101,7 +101,15 @@ class Vendors:
         key, event_ids = read(self.doors[account], request)
         sent = Sent(replica, account, key, event_ids, self.ledger.now())
         self.ledger.left(sent)
+        door = self.doors[account]
+        if self.ledger.open[replica, account] > door.concurrency:
+            self.ledger.break_("too many at once", account, replica, door.concurrency)
         return sent
+
+    def over(self, sent: Sequence[Sent]) -> None:
+        """Whoever sent it waits no more."""
+        for one in sent:
+            self.ledger.open[one.replica, one.account] -= 1
 
     def fate(self, request: HttpRequest) -> Fate:
         kind = self._kind(account_of(request))
@@ -213,7 +221,10 @@ class ReplicaHttp(MemoryClient):
             self._requests.append(request)
             return True
 
-        answer = await super().send(request, timeout - connecting, leaves)
+        try:
+            answer = await super().send(request, timeout - connecting, leaves)
+        finally:
+            self._vendors.over(sent)
         if sent:
             sent[0].ended = answer
             shown = answer.status if isinstance(answer, HttpAnswer) else answer.kind

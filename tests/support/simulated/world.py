@@ -12,14 +12,14 @@ from typing import Final
 
 from forwarder import router, sender
 from forwarder.kafka.connection import Connection
-from forwarder.kafka.port import TopicPartition
+from forwarder.kafka.port import Outgoing, TopicPartition
 from forwarder.ops.logs import Level, Value
 from forwarder.worker import Roles
 from tests.support.simulated.answers import Door
 from tests.support.simulated.cluster import SimulatedCluster
-from tests.support.simulated.events import Maker
+from tests.support.simulated.events import STRAYS, Maker
 from tests.support.simulated.faults import Faults
-from tests.support.simulated.ledger import QUEUE, Ledger, Published
+from tests.support.simulated.ledger import QUEUE, SETTLEMENTS, Ledger, Published
 from tests.support.simulated.loop import VirtualLoop
 from tests.support.simulated.plan import Plan, draw
 from tests.support.simulated.promises import Promises
@@ -28,8 +28,12 @@ from tests.support.simulated.settled import Settled
 from tests.support.simulated.vendors import Vendors
 
 EPOCH: Final = 1_790_000_000.0
+LARGEST: Final = str(2 << 20)
 SETTLES_WITHIN: Final = 1500.0
 """Seconds after the last fault within which all is done that can be done."""
+HOURS: Final = 5 * 3600.0
+"""The same for a run that stays until the retry topics are empty."""
+LATER: Final = (".10m", ".1h")
 STOPS_WITHIN: Final = 75.0
 
 
@@ -93,7 +97,7 @@ class World:
         self.ledger = Ledger(loop.time, settings.kafka.events_topic)
         self._random = Random(f"world {plan.seed}")
         self._environ = dict(plan.environ)
-        settled = Settled(self.ledger, settings.delivery.session_timeout / 2)
+        settled = Settled(self.ledger, settings.delivery.session_timeout / 2, plan.poll_records)
         self._cluster = SimulatedCluster(
             self.ledger,
             loop,
@@ -109,7 +113,12 @@ class World:
             loop,
             Random(f"vendors {plan.seed}"),
             {
-                name: Door(a.destination, [f"key-of-{name}"], self._random.random() < 0.7)
+                name: Door(
+                    a.destination,
+                    [f"key-of-{name}"],
+                    self._random.random() < 0.7,
+                    a.concurrency,
+                )
                 for name, a in settings.accounts.items()
             },
             plan.weather,
@@ -141,7 +150,9 @@ class World:
 
     async def play(self) -> None:
         plan = self._plan
-        self._cluster.add_topic(plan.settings.kafka.events_topic, plan.partitions)
+        self._cluster.add_topic(
+            plan.settings.kafka.events_topic, plan.partitions, {"max.message.bytes": LARGEST}
+        )
         for _ in range(plan.replicas):
             self._start(None)
         self._schedule()
@@ -155,6 +166,8 @@ class World:
         maker = Maker(self._plan.settings, Random(f"events {self._plan.seed}"))
         for at, kind in self._plan.events:
             self._loop.call_later(at, self._publish, maker, kind)
+        for at, name in self._plan.strays:
+            self._loop.call_later(at, self._stray, name)
         for fault in self._plan.faults:
             self._loop.call_later(fault.at, self._faults.strike, fault)
 
@@ -168,6 +181,20 @@ class World:
             Published(made.event_id, origin, self._loop.time(), made.expected, made.dies)
         )
         self._cluster.put(at, [made.record])
+
+    def _stray(self, name: str) -> None:
+        """A record in a retry topic that no sender wrote."""
+        headers, reason = STRAYS[name]
+        at = TopicPartition(self._plan.settings.kafka.retry_topics[0], 0)
+        if at.topic not in self._cluster.log.topics:
+            return
+        where = f"{at.topic}/{at.partition}/{len(self.ledger.records[at])}"
+        origin = "x/0/0" if name == "homeless" else where
+        account = headers.get("forwarder-account", b"").decode()
+        self.ledger.publish(
+            Published(f"{name} {where}", origin, self._loop.time(), {}, reason, account)
+        )
+        self._cluster.put(at, [Outgoing(None, b"{}", list(headers.items()))])
 
     # -- replicas -------------------------------------------------------------------------------
     def _start(self, like: Replica | None) -> None:
@@ -245,7 +272,7 @@ class World:
                 if replica.roles in kept:
                     replica.stop()
                 kept.append(replica.roles)
-        until = self._loop.time() + SETTLES_WITHIN
+        until = self._loop.time() + (HOURS if self._plan.patient else SETTLES_WITHIN)
         while (undone := self._undone()) is not None:
             if self._loop.time() > until:
                 self.ledger.break_("stuck", undone)
@@ -256,21 +283,26 @@ class World:
 
     def _undone(self) -> str | None:
         ledger = self.ledger
+        passed = (".dlq", SETTLEMENTS) if self._plan.patient else (".dlq", SETTLEMENTS, *LATER)
         for at, records in sorted(ledger.records.items()):
             done = ledger.committed.get(at, 0)
-            if at.topic.endswith((".dlq", ".10m", ".1h", "settlements")) or done >= len(records):
+            if at.topic.endswith(passed) or done >= len(records):
                 continue
-            if QUEUE in at.topic and self._only_refused(at, done):
+            if QUEUE in at.topic and self._waits_for_long(at, done):
                 continue
             return f"{at.topic}/{at.partition} stands at {done} of {len(records)}"
         return None
 
-    def _only_refused(self, at: TopicPartition, done: int) -> bool:
-        """With nothing else in its queue, an account may look as if it was at fault for an hour."""
+    def _waits_for_long(self, at: TopicPartition, done: int) -> bool:
+        """A paused account; and one with nothing but events that are refused in its queue, which
+        may look as if it was at fault for an hour.
+        """
         ledger = self.ledger
         left = [record for record in ledger.records[at][done:] if record is not None]
         return all(
-            ledger.published[record.origin].expected[record.account] == "refused" for record in left
+            self._plan.settings.accounts[record.account].state == "paused"
+            or ledger.published[record.origin].expected[record.account] == "refused"
+            for record in left
         )
 
     async def _stop(self) -> None:
@@ -289,5 +321,5 @@ class World:
             for loss in self.ledger.losses:
                 self.ledger.break_("lost without a crash", *loss)
         if not self.ledger.violations:
-            promises = Promises(self.ledger, self._plan.settings, self._plan.poll_records)
-            promises.judge(self._vendors.arrivals, undisturbed=self._plan.profile == "vendors")
+            promises = Promises(self.ledger, self._plan)
+            promises.judge(self._vendors.arrivals)

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -129,9 +129,10 @@ def replay(
     with bar("counting") as shown:
         watcher = Watching(shown)
         if dry_run:
-            on_kafka(settings, lambda kafka: wanted.count(kafka, chosen, watcher))
+            tell = on_kafka(settings, lambda kafka: wanted.count(kafka, chosen, watcher))
         else:
-            on_kafka(settings, lambda kafka: wanted.send(kafka, chosen, watcher), LIMITS)
+            tell = on_kafka(settings, lambda kafka: wanted.send(kafka, chosen, watcher), LIMITS)
+    tell()
 
 
 class Watching:
@@ -143,10 +144,10 @@ class Watching:
 
     def counting(self, left: int) -> None:
         self._total = max(self._total, left)
-        self._shown.at(self._total - left, self._total)
+        self._shown.at(self._total - left, self._total, "counting")
 
     def sending(self, sent: int, to_send: int) -> None:
-        self._shown.at(sent, to_send)
+        self._shown.at(sent, to_send, "sending")
 
     def say(self, text: str) -> None:
         say(text)
@@ -154,7 +155,9 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was typed. ``source`` ``None``: not said."""
+    """What was typed. ``source`` ``None``: not said. ``count`` and ``send`` return what tells of it
+    when the bar is gone.
+    """
 
     settings: Settings
     source: Source | None
@@ -163,27 +166,27 @@ class Wanted:
     by: str
     as_json: bool
 
-    async def count(self, kafka: Kafka, run_id: str | None, watcher: Watching) -> None:
+    async def count(
+        self, kafka: Kafka, run_id: str | None, watcher: Watching
+    ) -> Callable[[], None]:
         """A dry run."""
         run, _ = await self._run(kafka, run_id)
         work = work_of(kafka, self.settings, run, self.speed, clocks(), watcher, look=True)
         counts = await count(work)
-        self._report(run, counts, dry=True)
+        return lambda: self._report(run, counts, dry=True)
 
-    async def send(self, kafka: Kafka, run_id: str | None, watcher: Watching) -> None:
+    async def send(self, kafka: Kafka, run_id: str | None, watcher: Watching) -> Callable[[], None]:
         """A run, from its start or from where it stood."""
         run, over = await self._run(kafka, run_id)
         if over:
             say(f"run {run.id} has finished: nothing is left to send")
-            return self._print(run, {"matched": None, **run.counts}, dry=False)
+            return lambda: self._print(run, {"matched": None, **run.counts}, dry=False)
         say(f"run {run.id}: if it is interrupted, go on with forwarder replay --run-id {run.id}")
         work = work_of(kafka, self.settings, run, self.speed, clocks(), watcher, look=False)
         outcome, counts, interrupted = await _sent(work)
-        self._report(run, counts, dry=False)
         if outcome == "stopped":
-            say(f"stopped; go on with forwarder replay --run-id {run.id}")
-            raise typer.Exit(130 if interrupted else 3)
-        return None
+            return lambda: self._stopped(run, counts, interrupted=interrupted)
+        return lambda: self._report(run, counts, dry=False)
 
     # -- which run --------------------------------------------------------------------------------
     async def _run(self, kafka: Kafka, run_id: str | None) -> tuple[Run, bool]:
@@ -220,6 +223,11 @@ class Wanted:
             raise Problems([problem._replace(fix=fix) for problem in wrong])
 
     # -- telling ----------------------------------------------------------------------------------
+    def _stopped(self, run: Run, counts: Counts, *, interrupted: bool) -> None:
+        self._report(run, counts, dry=False)
+        say(f"stopped; go on with forwarder replay --run-id {run.id}")
+        raise typer.Exit(130 if interrupted else 3)
+
     def _report(self, run: Run, counts: Counts, *, dry: bool) -> None:
         told = counts.as_json() | {"eta_seconds": eta(counts, self.settings, self.speed)}
         self._print(run, told, dry=dry)

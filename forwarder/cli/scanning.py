@@ -38,17 +38,31 @@ def on_kafka(
 
 
 class Bar:
-    """A progress bar, on a terminal only, with records a second and the time that is left."""
+    """A progress bar, on a terminal only, with records a second and the time that is left.
 
-    def __init__(self, show: Callable[[float, float, str], None]) -> None:
+    ``show``: is given what the bar says in front, records done and to do, and a note.
+    """
+
+    def __init__(
+        self, doing: str, show: Callable[[str, int, int, str], None], clock: Callable[[], float]
+    ) -> None:
+        self._doing = doing
         self._show = show
-        self._started = time.monotonic()
+        self._clock = clock
+        self._first: tuple[float, int] | None = None
 
-    def at(self, done: int, total: int) -> None:
-        """``done`` of ``total`` records."""
-        rate = done / max(time.monotonic() - self._started, 1e-3)
-        left = f", {span((total - done) / rate)} left" if rate and done < total else ""
-        self._show(done, max(total, 1), f"{count(rate)}/s{left}")
+    def at(self, done: int, total: int, doing: str | None = None) -> None:
+        """``done`` of ``total`` records. ``doing``: what is done now; a change starts it anew, and
+        what was done before counts for no rate.
+        """
+        if doing not in (None, self._doing):
+            self._doing, self._first = doing or "", None
+        if self._first is None:
+            self._first = (self._clock(), done)
+        started, before = self._first
+        rate = (done - before) / max(self._clock() - started, 1e-3)
+        left = f", {span((total - done) / rate)} left" if rate > 0 and done < total else ""
+        self._show(self._doing, done, max(total, 1), f"{count(rate)}/s{left}")
 
 
 @contextmanager
@@ -56,9 +70,11 @@ def bar(doing: str) -> Iterator[Bar]:
     """``doing``: what the bar says in front."""
     with console.progress() as progress:
         task = progress.add_task(doing, total=None, note="")
-        yield Bar(
-            lambda done, total, note: progress.update(task, completed=done, total=total, note=note)
-        )
+
+        def show(text: str, done: int, total: int, note: str) -> None:
+            progress.update(task, description=text, completed=done, total=total, note=note)
+
+        yield Bar(doing, show, time.monotonic)
 
 
 @dataclass(slots=True)

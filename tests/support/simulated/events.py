@@ -15,6 +15,7 @@ from forwarder.event import ConversionEvent, InvalidEvent, decode
 from forwarder.kafka.port import Headers, Outgoing
 from forwarder.routing import Routing
 from forwarder.settings import Settings, advertiser_defaults, bind_accounts
+from tests.support.simulated.plan import NEW
 from tests.support.simulated.vendors import BAD, QUIET, UNKNOWN_CLICK
 
 DAY: Final = 86_400.0
@@ -151,6 +152,8 @@ class Maker:
         prepared = account.prepare(event)
         if not isinstance(prepared, Item | Rejected):
             return "skip"
+        if account.name == NEW:
+            return "maybe"
         if account.settings.state == "paused":
             return "wait"
         left = event.event_time + account.settings.max_event_age - now

@@ -14,12 +14,16 @@ from tests.support.simulated.replica import Replica
 from tests.support.simulated.vendors import QUIET, Vendors
 
 MOST: Final = 5
+EACH: Final = 6.0
+"""Seconds from one replica to the next in an upgrade."""
 GRACE: Final = 60.0
 """Seconds from SIGTERM to SIGKILL."""
 
 
 class Faults:
-    """``start``: starts one more replica, with the roles of another one or by its own choice."""
+    """``start``: starts one more replica, with the roles of another one or by its own choice.
+    ``upgrade``: those that start from now on have the new settings.
+    """
 
     def __init__(
         self,
@@ -31,6 +35,7 @@ class Faults:
         environ: MutableMapping[str, str],
         replicas: list[Replica],
         start: Callable[[Replica | None], None],
+        upgrade: Callable[[], None],
     ) -> None:
         self._plan = plan
         self._cluster = cluster
@@ -40,6 +45,7 @@ class Faults:
         self._environ = environ
         self._replicas = replicas
         self._start = start
+        self._upgrade = upgrade
         self._latency = plan.latency
         self._random = Random(f"network {plan.seed}")
         self._topics = sorted(plan.settings.kafka.retry_topics)
@@ -88,6 +94,18 @@ class Faults:
             if fault.pick_too < 0.5:
                 self._start(victim)
             self._end(victim)
+
+    def upgrade(self, fault: Fault) -> None:
+        """New settings, replica by replica."""
+        self._upgrade()
+        olds = [replica for replica in self._living() if not replica.stopping]
+        for number, old in enumerate(olds):
+            self._loop.call_later(EACH * number, self._replace, old, context=self._loop.outside)
+
+    def _replace(self, old: Replica) -> None:
+        if old.alive and not old.stopping:
+            self._start(old)
+            self._end(old)
 
     def scale_up(self, fault: Fault) -> None:
         if len(self._living()) < MOST:

@@ -28,8 +28,8 @@ SETTLEMENTS = "settlements"
 class Published:
     """A record of the events topic. ``expected``: by account, what must become of it in the end:
     ``deliver``, ``die`` (a dead letter), ``refused`` by the vendor, ``late`` (expired, if it is not
-    sent in time), ``wait`` or ``skip``. ``dies``: reason of its dead
-    letter where no account gets it; ``account``: as that names it.
+    sent in time), ``wait``, ``skip``; ``maybe`` at an account that not every router knows.
+    ``dies``: reason of its dead letter where no account gets it; ``account``: as that names it.
     """
 
     event_id: str

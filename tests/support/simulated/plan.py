@@ -39,11 +39,13 @@ class Fault:
 class Plan:
     """``events``: when each is published, and its kind, if that is not left to chance. ``until``:
     when all faults are over. ``patient``: stay until no retry topic holds anything, for hours.
+    ``upgraded``: the settings that an upgrade rolls out: an account more.
     """
 
     seed: int
     profile: str
     settings: Settings
+    upgraded: Settings
     partitions: int
     replicas: int
     split: bool
@@ -76,6 +78,8 @@ PLANNED_FAULTS: Final = ("stop", "scale_up", "scale_down")
 KAFKA_FAULTS: Final = ("brokers_down", "slow_acks", "refuse", "fence", "slow_network", "isolate")
 
 
+NEW: Final = "late"
+"""The account that an upgrade brings."""
 LASTS: Final = (0.5, 2.0, 6.0, 9.0, 14.0, 20.0, 35.0)
 
 
@@ -83,8 +87,11 @@ def draw(seed: int, profile: str | None = None) -> Plan:
     random = Random(f"plan {seed}")
     profile = profile or random.choice(PROFILES)
     length = random.uniform(30, 80)
-    settings, environ = _settings(random)
+    settings = _settings(random)
+    upgraded = _upgraded(random, settings)
     faults = _faults(random, profile, length)
+    if upgraded is not settings and profile in ("storm", "crashes", "planned"):
+        faults = [*faults, Fault(random.uniform(5, length), "upgrade")]
     until = max(length + 20, *(min(f.at + f.lasts, length + 400) for f in faults))
     weather = _weather(random, settings, until) if profile in ("storm", "vendors") else []
     split = random.random() < 0.2
@@ -92,6 +99,7 @@ def draw(seed: int, profile: str | None = None) -> Plan:
         seed=seed,
         profile=profile,
         settings=settings,
+        upgraded=upgraded,
         partitions=random.randint(1, 6),
         replicas=random.choice((2, 4) if split else (1, 2, 2, 3, 4)),
         split=split,
@@ -105,7 +113,7 @@ def draw(seed: int, profile: str | None = None) -> Plan:
         faults=faults,
         weather=weather,
         until=until,
-        environ=environ,
+        environ={f"KEY_{name.upper()}": f"key-of-{name}" for name in upgraded.accounts},
     )
 
 
@@ -128,11 +136,11 @@ def _strays(random: Random, length: float) -> Sequence[tuple[float, str]]:
 
 
 # -- settings -----------------------------------------------------------------------------------
-def _settings(random: Random) -> tuple[Settings, Mapping[str, str]]:
+def _settings(random: Random) -> Settings:
     session, request = random.choice(((15.0, 7.0), (15.0, 7.0), (6.0, 3.0), (10.0, 2.0)))
     shared = random.choice((30, 90))
     accounts = dict(_accounts(random))
-    settings = Settings(
+    return Settings(
         kafka=KafkaSettings(
             group_id="g",
             events_topic=EVENTS,
@@ -148,7 +156,14 @@ def _settings(random: Random) -> tuple[Settings, Mapping[str, str]]:
         advertisers={"acme": AdvertiserSettings(currency="USD", phone_region="US")},
         accounts=accounts,
     )
-    return settings, {f"KEY_{name.upper()}": f"key-of-{name}" for name in accounts}
+
+
+def _upgraded(random: Random, settings: Settings) -> Settings:
+    """With one more account in a shared budget, or none."""
+    if "pixel" not in settings.accounts or random.random() < 0.6:
+        return settings
+    accounts = dict([*settings.accounts.items(), _tiktok(random, NEW)])
+    return settings.model_copy(update={"accounts": accounts})
 
 
 def _accounts(random: Random) -> Sequence[tuple[str, AccountSettings]]:
@@ -218,7 +233,7 @@ def _budget(random: Random, requests: int | None) -> dict[str, Any]:
 
 
 # -- faults -------------------------------------------------------------------------------------
-def _faults(random: Random, profile: str, length: float) -> Sequence[Fault]:
+def _faults(random: Random, profile: str, length: float) -> list[Fault]:
     kinds = {
         "storm": REPLICA_FAULTS + KAFKA_FAULTS + ("credential", "credential"),
         "crashes": REPLICA_FAULTS,

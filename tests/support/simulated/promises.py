@@ -29,6 +29,7 @@ REASONS: Final[Mapping[str, frozenset[str]]] = {
     "late": frozenset({"expired", "exhausted"}),
     "skip": frozenset(),
     "wait": frozenset({"expired"}),
+    "maybe": frozenset({"rejected", "expired", "exhausted"}),
 }
 
 
@@ -38,7 +39,7 @@ class Promises:
     def __init__(self, ledger: Ledger, plan: Plan) -> None:
         self._ledger = ledger
         self._plan = plan
-        self._settings = plan.settings
+        self._settings = plan.upgraded
 
     def judge(self, arrivals: Sequence[Sent]) -> None:
         for event in self._ledger.published.values():
@@ -68,7 +69,8 @@ class Promises:
             pair = (event.origin, account)
             reasons = {dead.reason for dead in ledger.dead.get(pair, ())}
             self._ended_well(event, account, expected, reasons)
-            ended = ledger.takes(pair) or reasons or expected == "skip"
+            never = expected == "maybe" and pair not in ledger.in_queue
+            ended = ledger.takes(pair) or reasons or expected == "skip" or never
             if not ended and not self.pending(pair):
                 ledger.break_("lost", event.event_id, account, expected)
 

@@ -65,6 +65,7 @@ def scene(
         seed=0,
         profile=profile,
         settings=made,
+        upgraded=made,
         partitions=partitions,
         replicas=replicas,
         split=False,

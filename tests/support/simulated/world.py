@@ -119,7 +119,7 @@ class World:
                     self._random.random() < 0.7,
                     a.concurrency,
                 )
-                for name, a in settings.accounts.items()
+                for name, a in plan.upgraded.accounts.items()
             },
             plan.weather,
             lambda account, replica: settled.check_lease(
@@ -137,13 +137,18 @@ class World:
             self._environ,
             self._replicas,
             self._start,
+            self._upgrade,
         )
+        self._current = settings
         self._unclean: set[tuple[str, str]] = set()
         self._ending = False
 
     def _group_of(self, account: str) -> str:
-        settings = self._plan.settings
+        settings = self._plan.upgraded
         return settings.kafka.sender_group(settings.accounts[account].destination)
+
+    def _upgrade(self) -> None:
+        self._current = self._plan.upgraded
 
     def _latency(self) -> float:
         return self._faults.latency()
@@ -163,7 +168,7 @@ class World:
         self._judge()
 
     def _schedule(self) -> None:
-        maker = Maker(self._plan.settings, Random(f"events {self._plan.seed}"))
+        maker = Maker(self._plan.upgraded, Random(f"events {self._plan.seed}"))
         for at, kind in self._plan.events:
             self._loop.call_later(at, self._publish, maker, kind)
         for at, name in self._plan.strays:
@@ -203,7 +208,7 @@ class World:
         skew = self._random.uniform(-1, 1) * self._plan.skew
         replica = Replica(
             f"r{number}",
-            self._plan.settings,
+            self._current,
             self._roles(number) if like is None else like.roles,
             self._cluster,
             self._vendors,
@@ -300,7 +305,7 @@ class World:
         ledger = self.ledger
         left = [record for record in ledger.records[at][done:] if record is not None]
         return all(
-            self._plan.settings.accounts[record.account].state == "paused"
+            self._plan.upgraded.accounts[record.account].state == "paused"
             or ledger.published[record.origin].expected[record.account] == "refused"
             for record in left
         )

@@ -35,9 +35,6 @@ AHEAD: Final = 600.0
 """Seconds by which an event may be younger than its record: its producer's clock is ahead."""
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FAILURES: Final = ("reason", "code", "destination", "failed_since", "failed_until")
-TRAITS: Final[Mapping[str, Traits]] = {
-    name: destination.traits for name, destination in DESTINATIONS.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +204,7 @@ def work_of(
     """``look``: see whether today's settings would refuse again what they refused."""
     order = order_of(run)
     today = today_of(settings)
+    traits = traits_by_account(settings)
     places = _places(settings, run.id)
     reach = {name: rate.events for name, rate in rates(settings).items()}
     share = speed.share
@@ -215,13 +213,21 @@ def work_of(
         kafka=kafka,
         run=run,
         places=places,
-        judging=_judging(order, today, places, run.id, clocks.steady),
+        judging=_judging(order, today, traits, places, run.id, clocks.steady),
         pace=lambda: Pace(places.batches, clocks.steady(), rate=speed.rate, shares=shares),
         clocks=clocks,
         watcher=watcher,
         limit=order.filters.limit,
         today=today if look and order.source == DLQ else None,
     )
+
+
+def traits_by_account(settings: Settings) -> dict[str, Traits]:
+    """What the rest must know of each account's vendor."""
+    return {
+        name: DESTINATIONS[account.destination].traits_of(account)
+        for name, account in settings.accounts.items()
+    }
 
 
 def _places(settings: Settings, run_id: str) -> Places:
@@ -236,20 +242,24 @@ def _places(settings: Settings, run_id: str) -> Places:
 
 
 def _judging(
-    order: Order, today: Today, places: Places, run_id: str, clock: Callable[[], float]
+    order: Order,
+    today: Today,
+    traits: Mapping[str, Traits],
+    places: Places,
+    run_id: str,
+    clock: Callable[[], float],
 ) -> Callable[[Ledger, Reader], Awaitable[Judge]]:
     async def letters(ledger: Ledger, _: Reader) -> Judge:
-        return LetterJudge(today, TRAITS, order.rules, ledger, run_id)
+        return LetterJudge(today, traits, order.rules, ledger, run_id)
 
     async def events(ledger: Ledger, reader: Reader) -> Judge:
         account = today.accounts[order.account]
         queued = Marks()
-        dedups = TRAITS[account.settings.destination].dedups
-        if not dedups and not order.rules.allow_duplicates:
+        if not traits[account.name].dedups and not order.rules.allow_duplicates:
             queue = TopicPartition(places.queues[account.name], 0)
             queued = await queued_origins(account.name, queue, reader, clock, run_id)
         return EventJudge(
-            today, TRAITS, order.rules, ledger, run_id, account=account, queued=queued
+            today, traits, order.rules, ledger, run_id, account=account, queued=queued
         )
 
     return letters if order.source == DLQ else events

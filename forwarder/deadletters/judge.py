@@ -119,7 +119,10 @@ class _Memory:
 
 
 class _Timely:
-    """Whether an event is young enough: for the account, and for the vendor to drop a repeat."""
+    """Whether an event is young enough: for the account, and for the vendor to drop a repeat.
+
+    ``traits``: by account.
+    """
 
     def __init__(self, traits: Mapping[str, Traits], rules: Rules) -> None:
         self._traits = traits
@@ -129,7 +132,7 @@ class _Timely:
         age = now - event_time
         if age > account.settings.max_event_age:
             return Kind.EXPIRED
-        window = self._traits[account.settings.destination].dedup_window
+        window = self._traits[account.name].dedup_window
         if window is not None and age > window and not self._allow_duplicates:
             return Kind.DUPLICATE
         return Kind.PAUSED if account.settings.state == "paused" else None

@@ -171,6 +171,10 @@ class Destination(ABC):
     def account(self, name: str, settings: AccountSettings, consent: ConsentPolicy) -> Account:
         """Bind an account. ``settings`` is an instance of ``settings_model``."""
 
+    def traits_of(self, settings: AccountSettings) -> Traits:  # noqa: ARG002 - for overriders
+        """The traits of one account, where they depend on its settings."""
+        return self.traits
+
     @abstractmethod
     def credential_scope(self, settings: AccountSettings, credential: Credential) -> str:
         """Equal for two accounts exactly when the vendor counts them against one credential;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -174,6 +175,10 @@ class TikTok(Destination):
     def account(self, name: str, settings: AccountSettings, consent: ConsentPolicy) -> Account:
         assert isinstance(settings, TikTokSettings)
         return TikTokAccount(name, settings, consent)
+
+    def traits_of(self, settings: AccountSettings) -> Traits:
+        assert isinstance(settings, TikTokSettings)
+        return replace(self.traits, dedups=settings.event_source != "app")
 
     def credential_scope(self, settings: AccountSettings, credential: Credential) -> str:  # noqa: ARG002 - the token is all
         return scope(self.name, credential.secrets["access_token"])

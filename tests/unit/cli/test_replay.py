@@ -182,6 +182,23 @@ def test_a_vendor_that_would_count_twice_gets_only_what_is_new(
     assert (found["replayed_before"], found["sent"]) == (2, 1)
 
 
+def test_the_same_for_an_account_whose_repeats_may_count(
+    forwarder: Run, settings: Path, config: str, cluster: Cluster
+) -> None:
+    """Apps: that repeats are dropped is documented for all other sources."""
+    text = settings.read_text()
+    arguments = ["--source=events", "--account=acme-pixel", "--event-since=1h", config]
+    more = {"action_source": "app", "app": {"app_id": "a1"}}
+    for number in range(3):
+        cluster.publish(number, **more)
+    cluster.route(0, ["acme-pixel"])
+    cluster.commit("conversion-forwarder", TopicPartition("conversions", 0), 3)
+    source = "event_source_id: C4ABCDEFGHIJ\n    event_source: app\n"
+    settings.write_text(text.replace("event_source_id: C4ABCDEFGHIJ\n", source))
+    found = told(forwarder, "--dry-run", *arguments)
+    assert (found["duplicates_refused"], found["to_send"]) == (1, 2)
+
+
 # -- runs -----------------------------------------------------------------------------------------
 def test_runs_are_listed_with_who_what_and_how_many(
     forwarder: Run, config: str, cluster: Cluster

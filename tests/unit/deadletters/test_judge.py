@@ -29,7 +29,8 @@ from tests.unit.deadletters.build import (
     today_of,
 )
 
-TRAITS = {name: destination.traits for name, destination in DESTINATIONS.items()}
+DESTINATION_OF = {"acme-pixel": "tiktok", "acme-ttd": "tradedesk", "acme-thrad": "thrad"}
+TRAITS = {name: DESTINATIONS[kind].traits for name, kind in DESTINATION_OF.items()}
 DAY = 86_400.0
 
 

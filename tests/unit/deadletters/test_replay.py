@@ -37,7 +37,8 @@ from forwarder.settings import Settings
 from tests.unit.deadletters.build import DLQ, NOW, dead, settings_of, today_of
 from tests.unit.lane import virtual
 
-TRAITS = {name: destination.traits for name, destination in DESTINATIONS.items()}
+DESTINATION_OF = {"acme-pixel": "tiktok", "acme-ttd": "tradedesk", "acme-thrad": "thrad"}
+TRAITS = {name: DESTINATIONS[kind].traits for name, kind in DESTINATION_OF.items()}
 ACCOUNTS = ("acme-pixel", "acme-ttd", "acme-thrad")
 LEDGER = "conversions.replays"
 BATCH = 10

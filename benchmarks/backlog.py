@@ -2,8 +2,9 @@
 
     python -m benchmarks.backlog [EVENTS]
 
-A million events wait in the queue of an account whose vendor takes 50 requests a second; memory is
-read once a second while the router fills the queue and the sender works on it for two minutes.
+A million events wait for three accounts, one at each destination, that may send 10 requests of at
+most 10 events a second; memory is read once a second for four minutes, while the router fills their
+queues and the senders work on them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from benchmarks.events import stream
 from benchmarks.rig import Rig, accounts
 from tests.support.broker import ARTIFACTS
 
-SECONDS = 120.0
+SECONDS = 240.0
 PART = 50_000
 
 
@@ -31,7 +32,10 @@ def resident(pid: int) -> float:
 async def main(number: int) -> None:
     async with Rig() as rig:
         name = rig.new_name("backlog")
-        slow = accounts(["tiktok", "thrad"], budgets=[{"requests": 3000, "per": "60s"}])
+        slow = accounts(["tiktok", "tradedesk", "thrad"], budgets=[{"requests": 600, "per": "60s"}])
+        for account in slow.values():
+            if account["destination"] != "thrad":
+                account["batch"] = {"events": 10}
         settings = await rig.deployment(name, slow)
         for start in range(0, number, PART):
             await rig.publish(f"{name}-events", stream(min(PART, number - start), 1, start))

@@ -48,8 +48,8 @@ def test_the_longest_stop_is_what_the_code_allows() -> None:
 
 
 def test_the_memory_that_is_promised_is_what_the_limit_is_checked_against() -> None:
-    assert "With 256 MiB and three destinations that is 512 MiB" in OPERATIONS
-    assert memory_needed(SETTINGS) == 512 * MIB
+    assert "destinations that is 672 MiB" in OPERATIONS
+    assert memory_needed(SETTINGS) == 672 * MIB
 
 
 def test_the_disk_example_adds_up() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory import MemoryCluster, MemoryKafka
 from forwarder.kafka.memory_clients import MemoryProducer
+from forwarder.kafka.memory_consumer import MemoryConsumer
 from forwarder.kafka.memory_group import Group, Joining
 from forwarder.kafka.memory_log import Log
 from forwarder.kafka.port import (
@@ -208,6 +209,14 @@ class SimulatedCluster(MemoryCluster):
             )
         assert isinstance(found, WatchedGroup)
         return found
+
+    def deafen(self, name: str, pick: float) -> None:
+        """One of the consumers of ``name`` speaks to its group no more, except for commits."""
+        clients = self._clients.get(name, [])
+        members = [client for client in clients if isinstance(client, MemoryConsumer)]
+        if members:
+            for task in members[int(pick * len(members))]._tasks:
+                task.cancel()
 
     def check_lease(self, topic: str, records: Sequence[Outgoing], replica: str) -> None:
         """Routers write queues, senders retry topics; both write dead letters."""

@@ -22,6 +22,8 @@ DAY: Final = 86_400.0
 FAR: Final = 600.0
 """Seconds from an age limit that no skewed clock and no drain reaches."""
 
+LONG: Final = "long"
+"""Events that some topics are too small for; their ids begin so."""
 KINDS: Final[Mapping[str, int]] = {
     "plain": 60,
     "bad": 5,
@@ -38,6 +40,7 @@ KINDS: Final[Mapping[str, int]] = {
     "versioned": 1,
     "empty": 1,
     "oversize": 1,
+    LONG: 3,
 }
 """What events there are, and how often."""
 HUGE: Final = b" " * (1 << 20)
@@ -84,7 +87,7 @@ class Maker:
         if kind is None:
             kind = self._random.choices(list(KINDS), list(KINDS.values()))[0]
         self._number += 1
-        prefix = kind if kind in (BAD, UNKNOWN_CLICK) else "e"
+        prefix = kind if kind in (BAD, UNKNOWN_CLICK, LONG) else "e"
         event_id = f"{prefix}-{self._number}"
         value = self._value(kind, event_id, now)
         key = event_id.encode() if self._random.random() < 0.8 else None
@@ -112,26 +115,26 @@ class Maker:
             "value": "19.90",
             "currency": "USD",
         }
-        match kind:
-            case "no_click":
-                del event["click_ids"]
-            case "custom":
-                event["event_name"] = "something_of_ours"
-            case "targeted":
-                event["destinations"] = self._random.choice(([], ["tradedesk"], ["tiktok", "x"]))
-            case "unpriced":
-                del event["value"]
-            case "two_days_old":
-                event["event_time"] = now - 2 * DAY
-            case "two_months_old":
-                event["event_time"] = now - 60 * DAY
-            case "nearly_too_old":
-                event["event_time"] = now - DAY + self._random.uniform(1, FAR)
-            case "unrouted":
-                event["advertiser"] = "nobody"
-            case "versioned":
-                event["schema_version"] = "2"
-        return event
+        event |= self._changes(kind, now)
+        return {name: value for name, value in event.items() if value is not None}
+
+    def _changes(self, kind: str, now: float) -> Mapping[str, Any]:
+        """What makes an event of this kind out of a plain one. ``None``: not there."""
+        nearly = now - DAY + self._random.uniform(1, FAR)
+        targets = self._random.choice(([], ["tradedesk"], ["tiktok", "x"]))
+        changes: Mapping[str, Mapping[str, Any]] = {
+            "no_click": {"click_ids": None},
+            "custom": {"event_name": "something_of_ours"},
+            "targeted": {"destinations": targets},
+            "unpriced": {"value": None},
+            "two_days_old": {"event_time": now - 2 * DAY},
+            "two_months_old": {"event_time": now - 60 * DAY},
+            "nearly_too_old": {"event_time": nearly},
+            "unrouted": {"advertiser": "nobody"},
+            "versioned": {"schema_version": "2"},
+            LONG: {"description": "long " * 600},
+        }
+        return changes.get(kind, {})
 
     def _fate(
         self, value: bytes | None, event_id: str, now: float

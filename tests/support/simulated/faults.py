@@ -137,6 +137,12 @@ class Faults:
             self._cluster.freeze(victim.name)
             self._later(fault, lambda: self._reconnect(victim))
 
+    def deaf(self, fault: Fault) -> None:
+        """One of its consumers stays alive, and never joins its group again."""
+        if (victim := self._one(fault)) is not None:
+            self._ledger.say("deaf", victim.name)
+            self._cluster.deafen(victim.name, fault.pick_too)
+
     def _end(self, victim: Replica) -> None:
         self._ledger.say("stop", victim.name)
         victim.stop()

@@ -39,7 +39,8 @@ class Fault:
 class Plan:
     """``events``: when each is published, and its kind, if that is not left to chance. ``until``:
     when all faults are over. ``patient``: stay until no retry topic holds anything, for hours.
-    ``upgraded``: the settings that an upgrade rolls out: an account more.
+    ``small``: topics that do not take the longer events. ``upgraded``: the settings that an upgrade
+    rolls out: an account more.
     """
 
     seed: int
@@ -56,6 +57,7 @@ class Plan:
     poll_records: int
     events: Sequence[tuple[float, str | None]]
     strays: Sequence[tuple[float, str]]
+    small: Sequence[str]
     faults: Sequence[Fault]
     weather: Sequence[Weather]
     until: float
@@ -73,6 +75,7 @@ REPLICA_FAULTS: Final = (
     "cut",
     "isolate",
     "kill_all",
+    "deaf",
 )
 PLANNED_FAULTS: Final = ("stop", "scale_up", "scale_down")
 KAFKA_FAULTS: Final = ("brokers_down", "slow_acks", "refuse", "fence", "slow_network", "isolate")
@@ -110,6 +113,7 @@ def draw(seed: int, profile: str | None = None) -> Plan:
         poll_records=random.choice((3, 8, 20, 2000)),
         events=_load(random, length),
         strays=_strays(random, length),
+        small=_small(random, settings),
         faults=faults,
         weather=weather,
         until=until,
@@ -133,6 +137,15 @@ def _strays(random: Random, length: float) -> Sequence[tuple[float, str]]:
     """At most one of each, since they have no event to be told apart by."""
     names = [name for name in ("garbled", "homeless") if random.random() < 0.1]
     return [(FIRST + random.uniform(0, length), name) for name in names]
+
+
+def _small(random: Random, settings: Settings) -> Sequence[str]:
+    if random.random() < 0.9:
+        return ()
+    kafka = settings.kafka
+    topics = [kafka.queue_topic(name) for name in settings.accounts if name != QUIET]
+    topics += [*kafka.retry_topics, kafka.dead_letter_topic]
+    return random.sample(topics, k=random.randint(1, 2))
 
 
 # -- settings -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Final
 
 from forwarder.budgets import terms
 from forwarder.destinations import DESTINATIONS
+from tests.support.simulated.events import LONG
 from tests.support.simulated.ledger import Ledger, Pair, Published, Sent
 from tests.support.simulated.plan import Plan
 from tests.support.simulated.vendors import QUIET
@@ -21,6 +22,11 @@ STEPS: Final = 4.0
 """Seconds for all that must happen beside waiting: to join, to open lanes, to commit first."""
 TWICE: Final = ("kill", "kill_all", "stop", "freeze", "cut", "isolate")
 """Faults with two rebalances: one goes, one comes."""
+
+RESTARTED: Final = 9.0
+"""Seconds after which a replica that ended is there again."""
+UNHEARD: Final = 240.0
+"""Seconds that all may take after a consumer stopped joining: a rebalance that waits for it, then the watchdog."""
 
 REASONS: Final[Mapping[str, frozenset[str]]] = {
     "deliver": frozenset({"exhausted"}),
@@ -77,6 +83,8 @@ class Promises:
     def _ended_well(self, event: Published, account: str, expected: str, reasons: set[str]) -> None:
         ledger, pair = self._ledger, (event.origin, account)
         allowed = REASONS[expected]
+        if self._plan.small and event.event_id.startswith(LONG):
+            allowed |= {"oversize"}
         if any(sent.refused for sent in ledger.requests.get(pair, ())):
             allowed |= {"rejected"}
         if not reasons <= allowed:
@@ -173,10 +181,15 @@ class Promises:
     def _patience(self, at: float, took: float) -> float:
         delivery = self._settings.delivery
         pause = max(delivery.request_timeout + 7, delivery.session_timeout + 2) + STEPS
-        before = at - delivery.session_timeout - STEPS
+        before = at - delivery.session_timeout - STEPS - RESTARTED
         faults = [f for f in self._plan.faults if f.kind != "credential" and f.at < at + took]
-        met = sum(1 + (f.kind in TWICE) for f in faults if f.at + f.lasts > before)
-        return LATE + met * pause
+        if any(f.kind == "deaf" for f in faults):
+            return UNHEARD
+        met = [f for f in faults if f.at + f.lasts > before]
+        pauses = sum(2 if f.kind in TWICE else 1 for f in met)
+        spare = self._plan.replicas // (2 if self._plan.split else 1) - len(met)
+        alone = sum(f.lasts + RESTARTED for f in met if spare <= 0 and f.kind in TWICE)
+        return LATE + pauses * pause + alone
 
     def _first_takes(self, account: str) -> Iterator[tuple[Published, Sent | None]]:
         for event in self._ledger.published.values():

@@ -76,6 +76,7 @@ def scene(
         poll_records=poll_records,
         events=events,
         strays=(),
+        small=(),
         faults=faults,
         weather=weather,
         until=until,

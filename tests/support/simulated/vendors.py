@@ -65,6 +65,7 @@ KINDS: Final = (
     "unauthorized",
     "unreachable",
     "twice",
+    "too_large",
 )
 
 
@@ -150,7 +151,7 @@ class Vendors:
             return answer, NEVER if kind == "hang" else prompt
         if sent.credential not in door.keys:
             return unauthorized(door), prompt
-        if refusal := self._refusal(sent, door):
+        if refusal := self._refusal(sent, door, kind):
             return refusal, prompt
         sent.taken = sent.event_ids
         if kind in ("swallow", "reset_after"):
@@ -177,7 +178,9 @@ class Vendors:
                 return unauthorized(door)
         return None
 
-    def _refusal(self, sent: Sent, door: Door) -> HttpAnswer | None:
+    def _refusal(self, sent: Sent, door: Door, kind: str) -> HttpAnswer | None:
+        if kind == "too_large" and len(sent.event_ids) > 1:
+            return HttpAnswer(413, {}, b"")
         bad = [i for i, event_id in enumerate(sent.event_ids) if event_id.startswith(BAD)]
         if bad and sent.account != QUIET:
             return self._refuse(sent, refused(door, bad if door.named else ()))

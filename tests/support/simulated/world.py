@@ -28,6 +28,7 @@ from tests.support.simulated.settled import Settled
 from tests.support.simulated.vendors import Vendors
 
 EPOCH: Final = 1_790_000_000.0
+SMALL: Final = "2000"
 LARGEST: Final = str(2 << 20)
 SETTLES_WITHIN: Final = 1500.0
 """Seconds after the last fault within which all is done that can be done."""
@@ -158,6 +159,9 @@ class World:
         self._cluster.add_topic(
             plan.settings.kafka.events_topic, plan.partitions, {"max.message.bytes": LARGEST}
         )
+        for topic in plan.small:
+            number = 1 if QUEUE in topic else 4
+            self._cluster.add_topic(topic, number, {"max.message.bytes": SMALL})
         for _ in range(plan.replicas):
             self._start(None)
         self._schedule()
@@ -191,7 +195,8 @@ class World:
         """A record in a retry topic that no sender wrote."""
         headers, reason = STRAYS[name]
         at = TopicPartition(self._plan.settings.kafka.retry_topics[0], 0)
-        if at.topic not in self._cluster.log.topics:
+        log = self._cluster.log
+        if at.topic not in log.topics or at.topic in log.refused:
             return
         where = f"{at.topic}/{at.partition}/{len(self.ledger.records[at])}"
         origin = "x/0/0" if name == "homeless" else where

@@ -26,7 +26,9 @@ TWICE: Final = ("kill", "kill_all", "stop", "freeze", "cut", "isolate")
 RESTARTED: Final = 9.0
 """Seconds after which a replica that ended is there again."""
 UNHEARD: Final = 240.0
-"""Seconds that all may take after a consumer stopped joining: a rebalance that waits for it, then the watchdog."""
+"""Seconds that all may take when a consumer joins no more: a rebalance waits for it, and then the
+watchdog ends it.
+"""
 
 REASONS: Final[Mapping[str, frozenset[str]]] = {
     "deliver": frozenset({"exhausted"}),

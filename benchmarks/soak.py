@@ -298,7 +298,8 @@ def told(load: Load, deployment: Deployment, seen: Seen, problems: list[str]) ->
     for name, (unique, more) in taken(deployment).items():
         print(f"{name}: lost {load.published - unique}, repeated {more}")
     print(
-        f"most memory of the first replica: {before:.0f} MiB in the middle third, {after:.0f} MiB in the last"
+        f"most memory of the first replica: {before:.0f} MiB in the middle third, "
+        f"{after:.0f} MiB in the last"
     )
     for problem in problems:
         print(f"PROBLEM: {problem}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from forwarder.sandbox.server import Sandbox
 from tests.support.broker import free_port
 
 Event = dict[str, Any]
+SECRETS = {"access_token", "secret_key", "data_provider_secret_key", "api_key"}
 FORWARDER = [sys.executable, "-m", "forwarder"]
 
 
@@ -30,13 +32,18 @@ class WorkerProcess:
     """One ``forwarder run``. ``log``: its lines, kept for the test that fails."""
 
     def __init__(
-        self, settings: Path, log: Path, *arguments: str, env: Mapping[str, str] = {}
+        self,
+        settings: Path,
+        log: Path,
+        *arguments: str,
+        env: Mapping[str, str] = {},
+        program: Sequence[str] = FORWARDER,
     ) -> None:
         self.port = free_port()
         self.log = log
         self._out = log.open("ab")
         self.process = subprocess.Popen(
-            [*FORWARDER, "run", "--config", str(settings), *arguments],
+            [*program, "run", "--config", str(settings), *arguments],
             stdout=self._out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -141,6 +148,19 @@ class Deployment:
         for worker in self.workers:
             worker.close()
         await self.sandbox.stop()
+        if error is None:
+            self._require_privacy()
+
+    def _require_privacy(self) -> None:
+        """No log may hold a credential, or an identifier of the events that tests publish."""
+        secrets = [
+            account[key] for account in self.accounts.values() for key in SECRETS & {*account}
+        ]
+        private = [re.escape(text) for text in secrets if isinstance(text, str)]
+        found = re.compile("|".join([*private, r"@example\.com", r"\bclick-\w+", r"203\.0\.113\."]))
+        for worker in self.workers:
+            shown = found.search(worker.log.read_text())
+            assert shown is None, f"{worker.log.name} shows {shown[0]}" if shown else ""
 
     # -- settings and commands ------------------------------------------------------------------
     @property
@@ -181,10 +201,12 @@ class Deployment:
         lines = b"".join(json.dumps(event).encode() + b"\n" for event in events)
         await self.run("publish", "-", *arguments, given=lines)
 
-    async def start(self, *arguments: str, env: Mapping[str, str] = {}) -> WorkerProcess:
+    async def start(
+        self, *arguments: str, env: Mapping[str, str] = {}, program: Sequence[str] = FORWARDER
+    ) -> WorkerProcess:
         """Start one more worker, and wait until it is ready."""
         log = self.directory / f"worker-{len(self.workers)}.log"
-        worker = WorkerProcess(self.settings, log, *arguments, env=env)
+        worker = WorkerProcess(self.settings, log, *arguments, env=env, program=program)
         self.workers.append(worker)
         await worker.ready()
         return worker

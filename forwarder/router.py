@@ -30,7 +30,7 @@ from forwarder.kafka.port import (
 )
 from forwarder.kafka.records import oversize
 from forwarder.lease import Lease
-from forwarder.ops.logs import Log
+from forwarder.ops.logs import Action, Log
 from forwarder.plan import Plan, Planner
 
 POLL_RECORDS = 2000
@@ -162,18 +162,20 @@ class Router:
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         self._due.resume(self._now())
         try:
-            return await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
+            polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
         except Broken:
             raise
-        except Refused as problem:  # an operator must act; a restart would change nothing
-            self.view.progress_at = self._clock()
-            self._log.warning("kafka_refused", role="router", error=str(problem))
-            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-            return {}
         except KafkaProblem as problem:
-            self._log.warning("kafka_unreachable", role="router", error=str(problem))
+            refused = isinstance(problem, Refused)
+            if refused:  # an operator must act: a restart would change nothing
+                self.view.progress_at = self._clock()
+            action: Action = "kafka_refused" if refused else "kafka_unreachable"
+            self._log.warning(action, role="router", error=str(problem))
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
             return {}
+        if self._consumer.settled:
+            self.view.progress_at = self._clock()
+        return polled
 
     async def _turn_while_polling(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
         """A turn may wait for Kafka without end; a member that polls no more loses its place."""
@@ -225,7 +227,6 @@ class Router:
 
     # -- one batch ------------------------------------------------------------------------------
     async def _turn(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
-        self.view.progress_at = self._clock()
         epoch = self._epoch
         async with self._settling:
             if epoch != self._epoch:

@@ -310,12 +310,12 @@ class Sender:
                 self._log.warning(action, destination=self.destination, error=str(problem))
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
                 continue
-            self.view.progress_at = self._around.clock()
-            now = self._around.now()
+            if self._consumer.settled:
+                self.view.progress_at = self._around.clock()
             for partition, records in polled.items():
                 driver = self._drivers.get(partition)
                 if driver is not None:
-                    driver.lane.add(records, now)
+                    driver.lane.add(records, self._around.now())
                     driver.nudge()
                     self._pause_when_full(driver)
 

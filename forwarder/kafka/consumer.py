@@ -85,6 +85,10 @@ class AiokafkaConsumer:
         return self._membership.held
 
     @property
+    def settled(self) -> bool:
+        return self._membership.settled.is_set()
+
+    @property
     def listener_failures(self) -> int:
         """How often the rebalance listener raised."""
         return self._membership.failures

@@ -95,6 +95,10 @@ class MemoryConsumer(MemoryReader):
     def assignment(self) -> frozenset[TopicPartition]:
         return self._membership.held
 
+    @property
+    def settled(self) -> bool:
+        return self._membership.settled.is_set()
+
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         self._paused |= set(partitions) & set(self._assigned)
 

@@ -166,6 +166,13 @@ class Consumer(Reader, Protocol):
 
     def assignment(self) -> frozenset[TopicPartition]: ...
 
+    @property
+    def settled(self) -> bool:
+        """Whether no rebalance is under way, as far as this member was told. One that never ends
+        is told in no other way: polls go on, and yield nothing.
+        """
+        ...
+
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Stop fetching. Fetched but unread records are dropped and fetched again on resume.
 

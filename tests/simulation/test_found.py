@@ -116,3 +116,23 @@ def test_a_router_that_lost_its_place_while_it_renewed_its_lease_writes_no_more(
                 request_timeout=3.0,
             )
         )
+
+
+def test_a_replica_whose_consumer_never_joins_again_ends_itself() -> None:
+    """It polls, and is told nothing: with nothing assigned there is no lease to miss either."""
+    plain = [(10.0 + number, "plain") for number in range(60)]
+    for pick in (0.0, 0.999):
+        deaf = Fault(12.0, "deaf", pick_too=pick)
+        outcome = play(scene(plain, faults=[deaf], until=200.0))
+        assert outcome.violations == (), "\n".join(outcome.trace)
+        assert [line for line in outcome.trace if "r0 exit 1: the" in line]
+
+
+def test_a_replica_that_was_frozen_for_minutes_goes_on() -> None:
+    """It made no progress in that time, and that is no reason to start it again."""
+    events = [(11.0, "plain"), (13.0, "plain")]
+    for at in (12.0, 12.7, 15.1, 17.9):
+        frozen = Fault(at, "freeze", 200.0)
+        outcome = play(scene(events, faults=[frozen], replicas=1, until=220.0))
+        assert outcome.violations == (), "\n".join(outcome.trace)
+        assert not [line for line in outcome.trace if "exit 1" in line]

@@ -14,7 +14,7 @@ from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory import MemoryCluster, MemoryKafka
 from forwarder.kafka.memory_clients import MemoryProducer
 from forwarder.kafka.memory_consumer import MemoryConsumer
-from forwarder.kafka.memory_group import Group, Joining
+from forwarder.kafka.memory_group import Group, Joined, Joining
 from forwarder.kafka.memory_log import Log
 from forwarder.kafka.port import (
     Broken,
@@ -211,12 +211,16 @@ class SimulatedCluster(MemoryCluster):
         return found
 
     def deafen(self, name: str, pick: float) -> None:
-        """One of the consumers of ``name`` speaks to its group no more, except for commits."""
+        """One of the consumers of ``name`` will never join its group again."""
         clients = self._clients.get(name, [])
         members = [client for client in clients if isinstance(client, MemoryConsumer)]
         if members:
-            for task in members[int(pick * len(members))]._tasks:
-                task.cancel()
+            deaf: Any = members[int(pick * len(members))]
+            deaf._join = self._never
+
+    async def _never(self) -> Joined:
+        await self._loop.create_future()
+        raise AssertionError
 
     def check_lease(self, topic: str, records: Sequence[Outgoing], replica: str) -> None:
         """Routers write queues, senders retry topics; both write dead letters."""

@@ -138,10 +138,13 @@ class Faults:
             self._later(fault, lambda: self._reconnect(victim))
 
     def deaf(self, fault: Fault) -> None:
-        """One of its consumers stays alive, and never joins its group again."""
+        """Put out of its groups, and one of its consumers never joins again."""
         if (victim := self._one(fault)) is not None:
             self._ledger.say("deaf", victim.name)
             self._cluster.deafen(victim.name, fault.pick_too)
+            self._cluster.partition_off(victim.name)
+            after = self._plan.settings.delivery.session_timeout + 5
+            self._loop.call_later(after, self._reconnect, victim, context=self._loop.outside)
 
     def _end(self, victim: Replica) -> None:
         self._ledger.say("stop", victim.name)

@@ -54,13 +54,16 @@ class Watchdog:
         self._watched = watched
         self._log = log
         self._clock = clock
-        self._reachable_since = clock()
+        self._counts_from = clock()
 
     async def run(self) -> None:
         beat = asyncio.create_task(self._beat(), name="watchdog-beat")
         try:
             while True:
+                slept_at = self._clock()
                 await asyncio.sleep(LOOK_SECONDS)
+                if self._clock() - slept_at > 2 * LOOK_SECONDS:  # all of us stood still
+                    self._counts_from = self._clock()
                 await self._look()
                 self._log.flush()
         finally:
@@ -93,12 +96,12 @@ class Watchdog:
             self._log.error("kafka_unreachable", error=error)
         elif now and not self._watched.kafka_reachable:
             self._log.info("kafka_back")
-            self._reachable_since = self._clock()
+            self._counts_from = self._clock()
         self._watched.kafka_reachable = now
 
     def _require_progress(self) -> None:
         for member in self._members:
-            idle = self._clock() - max(member.progress_at, self._reachable_since)
+            idle = self._clock() - max(member.progress_at, self._counts_from)
             if idle > NO_PROGRESS:
                 self._watched.sick = f"the {member.role} made no progress for {idle:.0f} s"
                 raise Broken(f"{self._watched.sick}, though the brokers answer")

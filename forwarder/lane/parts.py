@@ -64,7 +64,7 @@ class Parts:
 
     def idle(self) -> bool:
         """Nothing waits to be sent and nothing is in flight."""
-        return not self.in_flight and not self.returned and not self.window.waiting
+        return not (self.in_flight or self.returned or self.window.first_waiting())
 
     def old(self, attempt: Attempt) -> bool:
         """Whether it was sent with a credential that has been replaced."""

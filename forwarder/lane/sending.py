@@ -68,14 +68,12 @@ class Sending:
 
     def _fresh_at(self) -> float:
         window, batch = self._parts.window, self._batch
-        waiting = window.waiting
-        while waiting and not _in_turn(waiting[0]):
-            window.next_waiting()
-        if not waiting or self._fresh_held():
+        first = window.first_waiting()
+        if first is None or self._fresh_held():
             return inf
-        if len(waiting) >= batch.events or window.waiting_bytes >= batch.bytes:
+        if len(window.waiting) >= batch.events or window.waiting_bytes >= batch.bytes:
             return 0.0
-        return waiting[0].arrived + batch.linger if batch.events > 1 else 0.0
+        return first.arrived + batch.linger if batch.events > 1 else 0.0
 
     def _returned(self, now: float) -> Group | None:
         parts = self._parts
@@ -121,8 +119,3 @@ class Sending:
             if delivery.attempts or len(chosen) == most:
                 break
         return chosen
-
-
-def _in_turn(delivery: Delivery) -> bool:
-    """Whether it still waits with the window, and has not gone another way."""
-    return delivery.state == WAITING and delivery.group is None

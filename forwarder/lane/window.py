@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from forwarder.lane.delivery import FINISHED, Delivery
+from forwarder.lane.delivery import FINISHED, WAITING, Delivery
 
 OVERHEAD: Final = 1000
 """Bytes that a waiting record takes beside its own, measured: small ones are mostly that."""
@@ -77,6 +77,15 @@ class Window:
         self.bytes += delivery.size
         self.waiting.append(delivery)
         self.waiting_bytes += delivery.size
+
+    def first_waiting(self) -> Delivery | None:
+        """The next one that waits for its first turn; those that went another way are dropped."""
+        waiting = self.waiting
+        while waiting:
+            if waiting[0].state == WAITING and waiting[0].group is None:
+                return waiting[0]
+            self.next_waiting()
+        return None
 
     def next_waiting(self) -> Delivery:
         delivery = self.waiting.popleft()

@@ -26,6 +26,8 @@ accounts:
     secret_key: hush}
   acme-thrad: {destination: thrad, advertisers: [acme], api_key: hush}
 """
+DESTINATION_OF = {"acme-pixel": "tiktok", "acme-ttd": "tradedesk", "acme-thrad": "thrad"}
+TRAITS = {account: DESTINATIONS[kind].traits for account, kind in DESTINATION_OF.items()}
 
 
 def settings_of(directory: Path, text: str = SETTINGS) -> Settings:

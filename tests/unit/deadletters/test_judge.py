@@ -13,7 +13,6 @@ from forwarder.deadletters.judge import EventJudge, Judge, Judgement, Kind, Lett
 from forwarder.deadletters.ledger import Ledger
 from forwarder.deadletters.marks import Marks, Place
 from forwarder.deadletters.query import Filters
-from forwarder.destinations import DESTINATIONS
 from forwarder.kafka.port import Outgoing, Record
 from forwarder.kafka.records import read_progress
 from forwarder.settings import Settings
@@ -21,6 +20,7 @@ from tests.unit.deadletters.build import (
     DLQ,
     NOW,
     SETTINGS,
+    TRAITS,
     dead,
     event,
     published,
@@ -29,8 +29,6 @@ from tests.unit.deadletters.build import (
     today_of,
 )
 
-DESTINATION_OF = {"acme-pixel": "tiktok", "acme-ttd": "tradedesk", "acme-thrad": "thrad"}
-TRAITS = {name: DESTINATIONS[kind].traits for name, kind in DESTINATION_OF.items()}
 DAY = 86_400.0
 
 

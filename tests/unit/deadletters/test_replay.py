@@ -21,7 +21,6 @@ from forwarder.deadletters.pace import Pace
 from forwarder.deadletters.replay import Replay, count
 from forwarder.deadletters.session import Result
 from forwarder.deadletters.work import Places, Work
-from forwarder.destinations import DESTINATIONS
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.memory import MemoryCluster
 from forwarder.kafka.port import (
@@ -34,11 +33,9 @@ from forwarder.kafka.port import (
 )
 from forwarder.kafka.records import read_progress
 from forwarder.settings import Settings
-from tests.unit.deadletters.build import DLQ, NOW, dead, settings_of, today_of
+from tests.unit.deadletters.build import DLQ, NOW, TRAITS, dead, settings_of, today_of
 from tests.unit.lane import virtual
 
-DESTINATION_OF = {"acme-pixel": "tiktok", "acme-ttd": "tradedesk", "acme-thrad": "thrad"}
-TRAITS = {name: DESTINATIONS[kind].traits for name, kind in DESTINATION_OF.items()}
 ACCOUNTS = ("acme-pixel", "acme-ttd", "acme-thrad")
 LEDGER = "conversions.replays"
 BATCH = 10

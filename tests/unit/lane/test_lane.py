@@ -441,6 +441,16 @@ def test_a_new_key_sends_again_what_the_old_one_was_refused() -> None:
     assert ids(again) == ["e0"]
 
 
+def test_refusals_stand_when_all_else_that_came_went_another_way() -> None:
+    """A record that is written away without a turn is nothing that could tell of the account."""
+    one = fed(lane(account(events=1)), 1)
+    one.add([record(1, headers={"forwarder-attempts": "many"})], START)
+    attempt = take(one)
+    one.answered(attempt, REJECTED, START + 2)
+    written = [(w.delivery.offset, w.reason) for w in one.take_writes()]
+    assert written == [(1, "invalid_event"), (0, "rejected")]
+
+
 def test_the_rest_was_delivered_with_those_it_names() -> None:
     one = fed(lane(account(events=4)), 4)
     partly = answer("rejected", code="400", named={1: "Bad"}, rest_delivered=True)

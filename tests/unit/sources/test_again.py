@@ -16,16 +16,14 @@ from forwarder.deadletters.judge import EventJudge, Kind, LetterJudge, Rules
 from forwarder.deadletters.ledger import Ledger
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.marks import Marks
-from forwarder.destinations import DESTINATIONS
 from forwarder.event import decode
 from forwarder.kafka.port import Headers, Outgoing, TopicPartition
 from tests.unit.cli.conftest import Run, forwarder, home, settings
 from tests.unit.cli.memory import Cluster, cluster
-from tests.unit.deadletters.build import SETTINGS, settings_of
+from tests.unit.deadletters.build import SETTINGS, TRAITS, settings_of
 from tests.unit.sources.build import NOW, sample
 
 __all__ = ["cluster", "forwarder", "home", "settings"]
-TRAITS = {name: destination.traits for name, destination in DESTINATIONS.items()}
 SEGMENT = "kafka: {events_format: segment}\n"
 TRACK = sample("segment_track")
 

@@ -1,4 +1,5 @@
-"""Everything that is measured on every change: ``make bench`` (``BENCH=quick`` for a short run).
+"""Everything that is measured on every change: ``make bench``. ``BENCH=quick`` for a short run, or
+the number of repetitions of a full one (5).
 
 Writes ``artifacts/bench.json`` and, after a full run, the figures in ``docs/performance.md``. Ends
 with 1 when a ratio is above its guard.
@@ -65,9 +66,10 @@ def as_json(runs: Collected, ratios: list[Found], steps: Mapping[str, float]) ->
 
 
 def main() -> int:
-    quick = os.environ.get("BENCH") == "quick"
+    wanted = os.environ.get("BENCH") or "5"
+    quick = wanted == "quick"
     steps = micro.measured()
-    runs = asyncio.run(run(1, 0.3) if quick else run(5, 1.0))
+    runs = asyncio.run(run(1, 0.3) if quick else run(int(wanted), 1.0))
     ratios = found(runs)
     ARTIFACTS.mkdir(exist_ok=True)
     (ARTIFACTS / "bench.json").write_text(as_json(runs, ratios, steps))

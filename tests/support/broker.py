@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +29,7 @@ ROOT = HERE.parent.parent
 ARTIFACTS = ROOT / "artifacts"
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
 IMAGE = "apache/kafka-native:4.1.1"
+RANDOM = SystemRandom()
 NOTHING = (
     "No Kafka for the tests: install Java 17 and Maven (the broker is then fetched and started), "
     "or docker, or set KAFKA_BOOTSTRAP to a broker that the tests may fill."
@@ -283,10 +285,14 @@ def _fetch(place: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, from below those that the system gives to connections: one of
+    these could be taken before it is listened on. At random, since other test processes ask too.
+    """
+    while True:
+        port = RANDOM.randrange(12_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _filled(value: str, places: Mapping[str, str]) -> str:

@@ -140,6 +140,8 @@ async def close(inner: AIOKafkaConsumer, seconds: float) -> None:
             await inner.stop()
     except (aiokafka.errors.KafkaError, OSError, TimeoutError):
         await inside.abandon(inner, 1.0)
+    finally:
+        inside.forget(inner)
 
 
 async def fetch(

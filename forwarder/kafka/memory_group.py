@@ -172,6 +172,8 @@ class Group:
             self._set_deadline()
 
     def _set_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
         after = max(seat.joining.rebalance_timeout for seat in self._seats.values())
         self._deadline = self._loop.call_later(after, self._complete)
 

@@ -60,6 +60,26 @@ def test_a_member_that_stops_hands_over_at_the_next_heartbeat() -> None:
     run_virtually(scenario())
 
 
+def test_a_rebalance_that_is_over_puts_nobody_out_later() -> None:
+    """Its limit was set again while it went on, and the first one still ran."""
+
+    async def scenario() -> None:
+        made, diary = cluster("a", "b"), Diary()
+        first = await joined(made, "first", diary, "a", "b")
+        joining = asyncio.create_task(joined(made, "second", Diary(), "a", "b"))
+        await asyncio.sleep(BEAT / 2)
+        assert diary.times("revoked") == []
+        made.up()
+        second = await joining
+        for _ in range(round(REBALANCE) + 10):
+            await asyncio.gather(first.poll([], 1, 1.0), second.poll([], 1, 1.0))
+        assert diary.times("lost") == []
+        await first.stop()
+        await second.stop()
+
+    run_virtually(scenario())
+
+
 def test_who_is_cut_from_the_coordinator_reads_on_and_hears_nothing() -> None:
     async def scenario() -> None:
         made, diary = cluster(), Diary()

@@ -13,6 +13,7 @@ from forwarder.budgets import BudgetBook
 from forwarder.credentials import Credential
 from forwarder.driver import Driver
 from forwarder.http.port import HttpClient
+from forwarder.intake import Intake
 from forwarder.kafka.port import (
     Broken,
     Committed,
@@ -95,7 +96,7 @@ class Sender:
         self._book = around.make_book()
         self._starts: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, Committed] = {}
-        self._paused: set[TopicPartition] = set()
+        self._intake = Intake(self._consumer, around.memory, around.now)
         self._outbox = Outbox(
             settings.destination,
             around.writer,
@@ -186,8 +187,7 @@ class Sender:
         self.view.partitions = len(partitions)
         self._committed.clear()
         self._starts.clear()
-        self._paused = set(partitions)
-        self._consumer.pause(partitions)
+        self._intake.hold(partitions)
         self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
         self._log.info(
             "partitions_assigned", destination=self.destination, partitions=len(partitions)
@@ -291,9 +291,7 @@ class Sender:
             changed=self._changed,
             requested=self._around.report.requested,
         )
-        self._consumer.seek(partition, start.offset)
-        self._consumer.resume([partition])
-        self._paused.discard(partition)
+        self._intake.open(partition, start.offset)
 
     # -- reading --------------------------------------------------------------------------------
     async def _read(self) -> None:
@@ -317,20 +315,10 @@ class Sender:
                 if driver is not None:
                     driver.lane.add(records, self._around.now())
                     driver.nudge()
-                    self._pause_when_full(driver)
-
-    def _pause_when_full(self, driver: Driver) -> None:
-        if not driver.lane.room(self._around.memory.share):
-            self._consumer.pause([driver.partition])
-            self._paused.add(driver.partition)
-
-    def _resume_when_half_empty(self, driver: Driver) -> None:
-        if driver.partition in self._paused and driver.lane.room(self._around.memory.share // 2):
-            self._consumer.resume([driver.partition])
-            self._paused.discard(driver.partition)
+                    self._intake.filled(driver)
 
     def _changed(self, driver: Driver) -> None:
-        self._resume_when_half_empty(driver)
+        self._intake.changed(driver)
         self._outbox.put(driver)
 
     # -- keeping place --------------------------------------------------------------------------
@@ -388,8 +376,8 @@ class Sender:
             if driver.failed is not None:
                 raise Broken(f"the lane of {driver.account.name} ended") from driver.failed
             driver.lane.tick(now)
-            waiting += driver.lane.view(now).waiting > 0
             self._changed(driver)
+            waiting += driver.lane.view(now).waiting > 0 and not driver.lane.at_rest
             driver.nudge()
         self._around.memory.waiting(self.destination, waiting)
 

@@ -31,9 +31,10 @@ class Ready(NamedTuple):
 class Shelf:
     """The items of one lane, by the bytes of their records. ``bytes``: of both."""
 
-    __slots__ = ("_ready", "bytes", "taken_at")
+    __slots__ = ("_ready", "bytes", "is_open", "taken_at")
 
     def __init__(self, now: float) -> None:
+        self.is_open = True
         self._ready: dict[bytes, Ready] = {}
         self.bytes = 0
         self.taken_at = now
@@ -45,6 +46,7 @@ class Shelf:
 
     def take(self, value: bytes | None, now: float) -> Ready | None:
         """The item of the record that holds ``value``; it is gone from here then."""
+        self.is_open = True
         if value is None:
             return None
         ready = self._ready.pop(value, None)
@@ -52,6 +54,11 @@ class Shelf:
             self.bytes -= len(value) + len(ready.item.json)
             self.taken_at = now
         return ready
+
+    def close(self, now: float) -> None:
+        """Empty it, and put nothing here until somebody asks again."""
+        self.clear(now)
+        self.is_open = False
 
     def clear(self, now: float) -> None:
         self._ready.clear()
@@ -80,7 +87,7 @@ class Ahead:
     ) -> Skipped | None:
         """``account.applies(event)``, and the item on the shelf where that is of use."""
         shelf = self._shelves.get(account.name)
-        if shelf is None or value is None or not self._room(shelf, now):
+        if shelf is None or not shelf.is_open or value is None or not self._room(shelf, now):
             return account.applies(event)
         made = account.prepare(event)
         if type(made) is Item:

@@ -79,6 +79,11 @@ class Group:
     def proven(self) -> bool:
         return self.isolation is not None and self.isolation.proven
 
+    @property
+    def unmarked(self) -> bool:
+        """Nothing is known of it that its deliveries would not say by themselves."""
+        return self.isolation is None and self.pair is None and not (self.failures or self.charged)
+
 
 @dataclass(eq=False, slots=True)
 class Attempt:

@@ -74,6 +74,15 @@ class Returned:
     def remove(self, group: Group) -> None:
         self._groups.remove(group)
 
+    def dissolve(self) -> bool:
+        """Let the deliveries of unmarked groups wait by themselves; whether there were any."""
+        unmarked = [group for group in self._groups if group.unmarked]
+        for group in unmarked:
+            self._groups.remove(group)
+            for delivery in group.waiting():
+                delivery.group = delivery.item = None
+        return bool(unmarked)
+
     def isolating(self) -> bool:
         return any(g.isolation is not None for g in self._groups)
 

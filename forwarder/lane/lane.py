@@ -67,6 +67,8 @@ HOLD: Final = 60.0
 """Seconds that one delivery may hold the watermark while later ones finish."""
 EXPIRE_EVERY: Final = 60.0
 EXPIRE_AT_ONCE: Final = 2_000
+AT_REST: Final = 12
+"""Deliveries that a lane at rest holds: enough to probe with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,12 @@ class Lane:
         probes = Probes(self._parts, self._refusals)
         self._sending = Sending(self._parts, probes)
         self._answers = Answers(self._parts, probes, self._refusals)
+        self._shelf = shelf
         self._origins = None if traits.dedups else Origins(now)
+        self._judged = -1
+        self._expiring = False
+        self.at_rest = False
+        """As of the last ``let_go``."""
         self._expire_at = now
         self._ended = False
 
@@ -143,7 +150,8 @@ class Lane:
                 self._parts.writes.dead_letter(delivery, cause, now)
                 continue
             window.add(delivery)
-            if self._origins is not None:
+            if self._origins is not None and record.offset > self._judged:
+                self._judged = record.offset
                 self._drop_if_repeated(delivery, self._origins, now)
 
     def remember(self, origins: Mapping[str, float]) -> None:
@@ -157,10 +165,29 @@ class Lane:
     def room(self, allowance: int) -> bool:
         """Whether more records should be read, while the window may hold ``allowance`` bytes.
 
-        A lane that may not send needs no more than a batch.
+        A lane that may not send needs no more than a batch, one at rest a few.
         """
-        blocked = self._parts.breaker.is_open or self._parts.account.settings.state == "paused"
-        return not self._ended and self._parts.window.room(0 if blocked else allowance)
+        parts = self._parts
+        if self._ended or self.at_rest:
+            return not self._ended and len(parts.window) < AT_REST
+        blocked = parts.breaker.is_open or parts.account.settings.state == "paused"
+        return parts.window.room(0 if blocked else allowance)
+
+    def let_go(self, now: float) -> int | None:
+        """Of a lane at rest: forget all but the first few deliveries, which go on waiting in Kafka.
+
+        The offset from which to read again before anything else is added; ``None``: nothing was
+        let go. While what is too old is being expired the lane is not at rest.
+        """
+        parts = self._parts
+        self.at_rest = not (self._ended or self._expiring) and parts.rests(now)
+        if self.at_rest and self._shelf is not None:
+            self._shelf.close(now)
+        if not self.at_rest or len(parts.window) <= AT_REST:
+            return None
+        if parts.returned.dissolve():
+            parts.window.line_up()
+        return parts.window.let_go(AT_REST, parts.refused_probes)
 
     # -- requests out -----------------------------------------------------------------------
     def wake_at(self, now: float) -> float:
@@ -227,7 +254,8 @@ class Lane:
         if not self._parts.blocked(now):
             self._move_what_holds(now)
         elif now >= self._expire_at:
-            self._expire_at = now if self._expire_head(now) else now + EXPIRE_EVERY
+            self._expiring = self._expire_head(now)
+            self._expire_at = now if self._expiring else now + EXPIRE_EVERY
         self._refusals.judge_suspects(now)
 
     # -- records out ------------------------------------------------------------------------

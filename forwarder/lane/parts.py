@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 from forwarder.destinations.contract import Account
-from forwarder.lane.breaker import Breaker
+from forwarder.lane.breaker import FAILING, MISCONFIGURED, Breaker
 from forwarder.lane.delivery import WAITING, Attempt, Delivery, Group, Isolation
 from forwarder.lane.isolate import Allowance, Doubt, Returned
 from forwarder.lane.prepare import Preparer
@@ -16,6 +17,9 @@ from forwarder.lane.retry import Limits, Throttle
 from forwarder.lane.tally import Ledger
 from forwarder.lane.window import Window
 from forwarder.lane.writes import Writes
+
+LONG: Final = 30.0
+"""Seconds of the vendor's wish to wait, from which on the account is at rest."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,15 @@ class Parts:
         """Nothing is sent for now, whatever waits."""
         paused = self.account.settings.state == "paused"
         return paused or self.breaker.is_open or self.throttle.blocked(now)
+
+    def rests(self, now: float) -> bool:
+        """Blocked for long, and no other delivery than the first few would tell more of it: then
+        what waits may as well wait in Kafka.
+        """
+        if self.breaker.is_open:
+            return self.breaker.reason in (FAILING, MISCONFIGURED)
+        paused = self.account.settings.state == "paused"
+        return paused or (self.throttle.not_before or 0.0) > now + LONG
 
     def waiting(self) -> int:
         """Deliveries that are neither in flight nor being written."""

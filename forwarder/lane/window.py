@@ -13,11 +13,11 @@ A finished offset keeps a number here and nothing else until the watermark passe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from forwarder.lane.delivery import FINISHED, WAITING, Delivery
+from forwarder.lane.delivery import FINISHED, WAITING, WRITING, Delivery
 
 OVERHEAD: Final = 1000
 """Bytes that a waiting record takes beside its own, measured: small ones are mostly that."""
@@ -137,6 +137,31 @@ class Window:
         self.oldest()
         found = map(self._unfinished.get, self._order)
         return (delivery for delivery in found if delivery is not None)
+
+    def line_up(self) -> None:
+        """Let everything that belongs to no group wait for its first turn, in order."""
+        found = (d for d in self.unfinished() if d.group is None and d.state != WRITING)
+        self.waiting = deque(found)
+        self.waiting_bytes = sum(delivery.size for delivery in self.waiting)
+
+    def let_go(self, keep: int, spared: Container[Delivery]) -> int | None:
+        """Forget the newest of those that only wait, down to ``keep`` deliveries, as if they had
+        never been read. The offset to read from again; ``None``: nothing was let go.
+        """
+        again: int | None = None
+        waiting, order = self.waiting, self._order
+        while len(self) > keep and waiting and waiting[-1].offset == order[-1]:
+            delivery = waiting[-1]
+            if delivery.state != WAITING or delivery.group is not None or delivery in spared:
+                break
+            again = delivery.offset
+            waiting.pop()
+            order.pop()
+            del self._unfinished[again]
+            self.bytes -= delivery.size
+            self.waiting_bytes -= delivery.size
+            self.highest_read = again - 1
+        return again
 
     def room(self, allowance: int) -> bool:
         """Whether to read on while ``allowance`` bytes may be held.

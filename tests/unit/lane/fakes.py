@@ -210,11 +210,13 @@ class Bench:
         self._order = count()
         self._tick_at = self.now
         self._end = 0
+        self._log: list[FakeRecord] = []
         self._retrying: list[tuple[float, int, Write]] = []
 
     def publish(self, records: Iterable[FakeRecord]) -> None:
         for one in records:
             self.queue.append(one)
+            self._log.append(one)
             self._end = max(self._end, one.offset + 1)
 
     def run(self, seconds: float, *, until: Callable[[Bench], bool] | None = None) -> None:
@@ -250,6 +252,7 @@ class Bench:
         if self.queue and self.lane.room(self.allowance):
             part, self.queue = self.queue[:500], self.queue[500:]
             self.lane.add(part, self.now)
+            self._let_go()
             return True
         if self._coming and self._coming[0][0] <= self.now:
             _, _, attempt, what = heapq.heappop(self._coming)
@@ -279,7 +282,13 @@ class Bench:
         heapq.heappush(self._coming, (at, next(self._order), attempt, what))
         return True
 
+    def _let_go(self) -> None:
+        again = self.lane.let_go(self.now)
+        if again is not None:
+            self.queue = [one for one in self._log if one.offset >= again]
+
     def _look_after(self) -> None:
+        self._let_go()
         if self.acknowledges:
             writes = self.lane.take_writes()
             self.writes.extend(writes)

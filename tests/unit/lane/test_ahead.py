@@ -12,6 +12,8 @@ from forwarder.lane.ahead import FORGOTTEN, Ahead
 from forwarder.lane.lane import Lane, LaneSettings
 from tests.unit.lane.fakes import (
     DEDUPS,
+    DELIVERED,
+    MISCONFIGURED,
     START,
     FakeAccount,
     FakeRecord,
@@ -159,3 +161,27 @@ def test_shelves_share_evenly() -> None:
     assert 200 <= shelf.bytes < 200 + 200
     judged(ahead, other, record(0))
     assert other.prepared == 1
+
+
+def test_nothing_is_made_for_a_lane_at_rest_until_it_goes_on() -> None:
+    of, ahead = counting(), Ahead(1 << 20)
+    one = lane(of, ahead, decode)
+    one.add([record(0), record(1)], START)
+    attempt = one.take(START, credential())
+    assert attempt is not None
+    judged(ahead, of, record(2))
+    made = of.prepared
+    one.answered(attempt, MISCONFIGURED, START)
+    one.let_go(START)
+    assert judged(ahead, of, record(3)) is None
+    assert of.prepared == made
+    one.credential_changed(2, START)
+    attempt = one.take(START, credential(2))
+    assert attempt is not None
+    one.answered(attempt, DELIVERED, START)
+    one.let_go(START)
+    one.add([record(5)], START)
+    for _ in range(2):
+        one.take(START, credential(2))
+    judged(ahead, of, record(4))
+    assert of.prepared > made

@@ -136,3 +136,20 @@ def test_a_replica_that_was_frozen_for_minutes_goes_on() -> None:
         outcome = play(scene(events, faults=[frozen], replicas=1, until=220.0))
         assert outcome.violations == (), "\n".join(outcome.trace)
         assert not [line for line in outcome.trace if "exit 1" in line]
+
+
+def test_an_outage_of_the_replica_that_is_left_slows_everybody_down() -> None:
+    """The judge counted the replica that had been taken away as one that could step in."""
+    quiet = {"quiet": {"budgets": [{"requests": 2000, "per": 10.0}]}}
+    faults = [Fault(3.4, "scale_down"), Fault(47.0, "isolate", 270.0)]
+    kept(
+        scene(
+            [(50.0, "plain")],
+            accounts=quiet,
+            faults=faults,
+            until=330.0,
+            profile="crashes",
+            session_timeout=6.0,
+            request_timeout=3.0,
+        )
+    )

@@ -189,7 +189,8 @@ class Promises:
             return UNHEARD
         met = [f for f in faults if f.at + f.lasts > before]
         pauses = sum(2 if f.kind in TWICE else 1 for f in met)
-        spare = self._plan.replicas // (2 if self._plan.split else 1) - len(met)
+        gone = sum(f.kind == "scale_down" and f not in met for f in faults)
+        spare = self._plan.replicas // (2 if self._plan.split else 1) - gone - len(met)
         alone = sum(f.lasts + RESTARTED for f in met if spare <= 0 and f.kind in TWICE)
         return LATE + pauses * pause + alone
 

@@ -93,7 +93,7 @@ async def _serve(settings: Settings, roles: Roles, watch: CredentialWatch) -> No
     gc.freeze()  # what is there now stays
     gc.set_threshold(*GARBAGE)
     log = open_log(settings.ops.log_level, settings.ops.log_format, time.monotonic)
-    unbridge = bridge(log)
+    unbridge = bridge(log, when=lambda: log.spoke)  # a start that fails tells why itself
     surfaces = Surfaces(
         kafka=cluster(settings),
         http=AiohttpClient(),
@@ -110,7 +110,7 @@ async def _serve(settings: Settings, roles: Roles, watch: CredentialWatch) -> No
     try:
         await worker.run()
     except (KafkaProblem, CannotListen, OSError) as error:
-        raise _told(error, log) from None
+        raise _told(error, log, settings) from None
     finally:
         log.flush(all_held=True)
         unbridge()
@@ -122,10 +122,11 @@ def _steady() -> float:
     return time.clock_gettime(clock)
 
 
-def _told(error: Exception, log: Log) -> Failed:
-    log.error("task_failed", **describe(error))
+def _told(error: Exception, log: Log, settings: Settings) -> Failed:
+    if not log.readable:  # else the same stands right below, for the same eyes
+        log.error("task_failed", **describe(error))
     if isinstance(error, KafkaProblem):
-        return kafka_failure(error)
+        return kafka_failure(error, f"kafka {settings.kafka.bootstrap_servers}")
     place, colon, rule = str(error).partition(": ")
     if isinstance(error, CannotListen) and colon:
         return Failed([Problem(place, rule)])

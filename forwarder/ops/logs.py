@@ -27,6 +27,8 @@ from forwarder.ops.scrub import scrub
 REPEAT: Final = 60.0
 MAX_HELD: Final = 1024
 LIBRARIES: Final = ("aiokafka", "aiohttp", "asyncio", "kafka")
+_NORMAL: Final = ("GroupCoordinatorNotAvailableError",)
+"""What aiokafka calls an error and mends itself: a cluster's first group has to be set up."""
 
 Value = str | int | float | bool | None
 Level = Literal["debug", "info", "warning", "error"]
@@ -86,13 +88,25 @@ class _Held:
 
 
 class Log:
-    """Writes lines. ``clock``: seconds that only grow; it decides what is a repeat."""
+    """Writes lines. ``clock``: seconds that only grow; it decides what is a repeat. ``readable``:
+    people read them, not programs.
+    """
 
-    def __init__(self, logger: WrappedLogger, level: Level, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        logger: WrappedLogger,
+        level: Level,
+        clock: Callable[[], float],
+        *,
+        readable: bool = False,
+    ) -> None:
+        self.readable = readable
         self._logger = logger
         self._from = _LEVELS[level]
         self._clock = clock
         self._held: dict[tuple[Value, ...], _Held] = {}
+        self.spoke = False
+        """Whether a line of our own was written: libraries' do not count."""
 
     @property
     def debugs(self) -> bool:
@@ -145,17 +159,21 @@ class Log:
             self._write(held.level, str(key[0]), held.fields | more)
 
     def _write(self, level: Level, action: str, fields: dict[str, Value]) -> None:
+        self.spoke = self.spoke or action != "library"
         getattr(self._logger, level)(action, **fields)
 
 
 class _Bridge(logging.Handler):
     """Takes what libraries log through the standard library."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, when: Callable[[], bool]) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self._when = when
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not self._when():
+            return
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # a library's broken format string is not our failure
@@ -163,7 +181,10 @@ class _Bridge(logging.Handler):
         fields: dict[str, Value] = {"logger": record.name, "message": message}
         if record.exc_info and record.exc_info[1] is not None:
             fields |= describe(record.exc_info[1])
-        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        if any(name in message for name in _NORMAL):
+            write = self._log.info
+        else:
+            write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
         write("library", **fields)
 
 
@@ -212,12 +233,14 @@ def open_log(
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
-    return Log(logger, level, clock)
+    return Log(logger, level, clock, readable=readable)
 
 
-def bridge(log: Log) -> Callable[[], None]:
-    """Bring the libraries' lines into ``log``; the function returned ends that."""
-    handler = _Bridge(log)
+def bridge(log: Log, when: Callable[[], bool] = lambda: True) -> Callable[[], None]:
+    """Bring the libraries' lines into ``log`` while ``when`` holds, and drop them otherwise; the
+    function returned ends that.
+    """
+    handler = _Bridge(log, when)
     loggers = [logging.getLogger(name) for name in LIBRARIES]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:

@@ -217,8 +217,25 @@ class TestLibraries:
         record = logging.makeLogRecord(
             {"name": "asyncio", "msg": "%d of %d", "args": ("x",), "levelno": 30}
         )
-        _Bridge(log).emit(record)
+        _Bridge(log, lambda: True).emit(record)
         assert lines(out)[0]["message"] == "%d of %d"
+
+    def test_what_is_normal_at_a_first_start_is_no_error(self, out: io.StringIO) -> None:
+        logging.getLogger("aiokafka.consumer.group_coordinator").error(
+            "Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError"
+        )
+        (line,) = lines(out)
+        assert line["level"] == "info"
+
+
+def test_libraries_may_be_left_out_until_something_was_said(log: Log, out: io.StringIO) -> None:
+    undo = bridge(log, when=lambda: log.spoke)
+    logging.getLogger("aiokafka").error("Unable connect to one:9092")
+    assert out.getvalue() == ""
+    log.info("service_started")
+    logging.getLogger("aiokafka").error("Unable connect to two:9092")
+    undo()
+    assert [line["action"] for line in lines(out)] == ["service_started", "library"]
 
 
 def test_undoing_the_bridge_leaves_the_loggers_as_they_were(log: Log) -> None:

@@ -15,7 +15,7 @@ from forwarder.cli.console import json_line, progress
 from forwarder.cli.coverage import Coverage, told
 from forwarder.cli.coverage_topic import last_records
 from forwarder.cli.failures import kafka_at
-from forwarder.cli.incoming import Incoming
+from forwarder.cli.incoming import Incoming, times
 from forwarder.cli.lines import Line
 from forwarder.settings import Settings, bind_accounts
 
@@ -30,7 +30,7 @@ def of_file(settings: Settings, reading: Incoming, file: str) -> Coverage:
         for line in lines.lines(found):
             for read in reading.read(line, now):
                 coverage.add(read)
-            bar.update(task, note=f"{coverage.events} events")
+            bar.update(task, note=times(coverage.events))
     return coverage
 
 
@@ -50,7 +50,7 @@ async def _of_topic(settings: Settings, reading: Incoming, sample: int) -> Cover
                 line = Line(record.offset, record.value or b"")
                 for read in reading.read(line, now, record.timestamp / 1000):
                     coverage.add(read)
-                bar.update(task, advance=1, note=f"{coverage.events} events")
+                bar.update(task, advance=1, note=times(coverage.events))
     return coverage
 
 

@@ -17,7 +17,7 @@ from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.query import Filters
 from forwarder.deadletters.stats import Stats
 from forwarder.kafka.records import rfc3339
-from forwarder.ops.words import count
+from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
 
 LISTED: Final = 50
@@ -63,7 +63,7 @@ def _print(found: Stats) -> None:
     columns = ["dead letters", "account", "reason", "code", "first failed", "last failed", ""]
     most = max(seen.count for seen in found.groups.values())
     table(
-        f"{count(found.total)} dead letters",
+        plural(found.total, "dead letter"),
         columns if sys.stdout.isatty() else columns[:-1],
         [
             (

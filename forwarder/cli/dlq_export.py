@@ -22,6 +22,7 @@ from forwarder.cli.scanning import letters, on_kafka
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.marks import Marks, place
 from forwarder.deadletters.query import Filters
+from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
 
 _BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
@@ -50,9 +51,9 @@ def export(
     with _opened(out) as file:
         exported = Export(file, filters.limit, whole=reveal or out is not None)
         on_kafka(settings, lambda kafka: letters(kafka, settings, filters, exported.take))
-    say(f"{exported.written} events exported")
+    say(f"{plural(exported.written, 'event')} exported")
     if exported.left_out:
-        say(f"{exported.left_out} dead letters left out: they hold no JSON object")
+        say(f"{plural(exported.left_out, 'dead letter')} left out: they hold no JSON object")
     if exported.written and not exported.whole:
         say("masked: name a file with --out, or add --reveal, to have them whole")
     if exported.written == 0 and exported.left_out == 0 and unknown:

@@ -18,6 +18,7 @@ from forwarder.deadletters import scan
 from forwarder.deadletters.ledger import purged
 from forwarder.kafka.port import Kafka, TopicPartition
 from forwarder.kafka.records import rfc3339
+from forwarder.ops.words import plural
 from forwarder.problems import Problem
 from forwarder.settings import Settings
 
@@ -60,7 +61,7 @@ def purge(
     on_kafka(settings, lambda kafka: _delete(kafka, settings, doomed, at, who(by)))
     if as_json:
         json_line({"purged": doomed.number, "before": rfc3339(at)})
-    say(f"{doomed.number} dead letters deleted")
+    say(f"{plural(doomed.number, 'dead letter')} deleted")
 
 
 def who(by: str | None) -> str:
@@ -74,7 +75,7 @@ def who(by: str | None) -> str:
 
 
 def _ask(number: int, at: float) -> None:
-    question = f"Delete {number} dead letters written before {rfc3339(at)} for good?"
+    question = f"Delete {plural(number, 'dead letter')} written before {rfc3339(at)} for good?"
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:

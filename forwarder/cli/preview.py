@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 import orjson
@@ -12,7 +13,7 @@ import typer
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
 from forwarder.cli.coverage_command import of_file, of_topic, report
-from forwarder.cli.incoming import Incoming, Read, by_name, incoming
+from forwarder.cli.incoming import Incoming, Read, by_name, incoming, times
 from forwarder.cli.options import (
     Advertiser,
     AsJson,
@@ -33,6 +34,7 @@ from forwarder.routing import Routing
 from forwarder.settings import Settings, bind_accounts
 
 MASK: Final = "***"
+MOST_NAMED: Final = 5
 _STAND_INS: Final = ("placeholder-one", "placeholder-two")
 _SHOWN_HEADERS: Final = frozenset({"content-type", "accept", "user-agent"})
 
@@ -97,12 +99,21 @@ def _preview(settings: Settings, reading: Incoming, file: str, *, reveal: bool) 
                 for told in shown.of(read.event):
                     json_line(_renamed(told, read))
     reading.say_notes()
+    _say_unrouted(shown)
     if not events:
         say("no events were given")
     if wrong:
         native = reading.format == "native"
         say(f"{wrong} of {events} " + ("lines are no events" if native else "events are wrong"))
         raise typer.Exit(3)
+
+
+def _say_unrouted(shown: Preview) -> None:
+    """Which advertisers nobody lists: most often a name is misspelt on one side."""
+    for name, number in shown.unrouted.most_common(MOST_NAMED):
+        say(f"no account lists the advertiser {orjson.dumps(name).decode()}: {times(number)}")
+    if shown.unrouted:
+        say(f"    accounts list: {', '.join(shown.listed) or 'none'}")
 
 
 def _renamed(told: dict[str, object], read: Read) -> dict[str, object]:
@@ -118,11 +129,20 @@ class Preview:
         self._accounts = accounts
         self._route = Routing(accounts, DESTINATIONS)
         self._reveal = reveal
+        self.unrouted: Counter[str] = Counter()
+        """Events for nobody, by advertiser."""
+
+    @property
+    def listed(self) -> Sequence[str]:
+        """The advertisers of all accounts that are routed to."""
+        routed = [a.settings for a in self._accounts.values() if a.settings.state != "draining"]
+        return sorted({name for one in routed for name in one.advertisers})
 
     def of(self, event: ConversionEvent) -> Iterator[dict[str, object]]:
         """One JSON object for each account that takes the event's advertiser."""
         route = self._route(event)
         if route.unrouted:
+            self.unrouted[event.advertiser] += 1
             yield {"event_id": event.event_id, "outcome": "unrouted"}
             return
         for name, account in self._accounts.items():

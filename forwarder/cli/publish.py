@@ -16,12 +16,13 @@ from forwarder.cli import lines
 from forwarder.cli.cluster import cluster
 from forwarder.cli.console import progress, say
 from forwarder.cli.failures import Failed, kafka_failure
-from forwarder.cli.incoming import Incoming, incoming
+from forwarder.cli.incoming import Incoming, incoming, times
 from forwarder.cli.lines import Line
 from forwarder.cli.options import Advertiser, Config, DeriveEventId, From, Lines, settings_of
 from forwarder.cli.validate import report_invalid
 from forwarder.event import FieldError, InvalidEvent
 from forwarder.kafka.port import Kafka, KafkaProblem, Outgoing, Producer
+from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
 from forwarder.settings import Settings
 
@@ -59,10 +60,10 @@ def publish(
         try:
             asyncio.run(_publish(publishing, cluster(settings), settings, found))
         finally:
-            say(f"{publishing.sent} events published to {settings.kafka.events_topic}")
+            say(f"{times(publishing.sent)} published to {settings.kafka.events_topic}")
     reading.say_notes()
     if publishing.left_out:
-        say(f"{publishing.left_out} lines left out")
+        say(f"{plural(publishing.left_out, 'line')} left out")
         raise typer.Exit(3)
 
 
@@ -89,7 +90,7 @@ async def _publish(
             task = bar.add_task("publishing", total=None, note="")
             async for chunk in lines.arriving(file):
                 await publishing.write(chunk, producer)
-                bar.update(task, note=f"{publishing.sent} events")
+                bar.update(task, note=times(publishing.sent))
     except KafkaProblem as problem:
         (told,) = kafka_failure(problem, place).problems
         done = f"; published up to line {publishing.line}" if publishing.line else ""

@@ -15,6 +15,7 @@ from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.kafka import topics
 from forwarder.kafka.port import Admin, Kafka, TopicSpec
 from forwarder.kafka.topics import Difference
+from forwarder.ops.words import plural
 from forwarder.settings import Settings
 from forwarder.startup import wanted_topics
 
@@ -50,7 +51,7 @@ def create(
         return
     for name in created:
         typer.echo(name)
-    say(f"{len(created)} topics created" if created else "nothing is missing")
+    say(f"{plural(len(created), 'topic')} created" if created else "nothing is missing")
 
 
 @app.command("diff", short_help="Show those that are not as they must be.")

@@ -10,7 +10,7 @@ import typer
 
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.incoming import Read, incoming, without_settings
+from forwarder.cli.incoming import Read, incoming, times, without_settings
 from forwarder.cli.options import (
     Advertiser,
     AsJson,
@@ -51,7 +51,7 @@ def validate(
                 bad += bool(read.errors)
                 _report(read, as_json=as_json)
     reading.say_notes()
-    say(f"{events} events, {bad} wrong")
+    say(f"{times(events)}, {bad} wrong")
     if bad:
         raise typer.Exit(3)
 

@@ -79,7 +79,7 @@ async def test_what_became_of_events_and_what_waits(
         await deployment.run("dlq", "stats", "--failed-until", "1h", code=3)
         (purge,) = await rows(deployment, "replay", "ls")
         assert (purge["source"], purge["counts"]["purged"]) == ("purge", 2)
-        assert "1 events published" in await deployment.run("publish", str(exported))
+        assert "1 event published" in await deployment.run("publish", str(exported))
 
 
 async def test_a_blocked_account_is_told_from_kafka_alone(

@@ -196,7 +196,7 @@ def test_export_gives_each_event_once_and_says_what_it_leaves_out(
     ended = forwarder("dlq", "export", config)
     assert ended.code == 3
     assert [row["event_id"] for row in ended.json()] == ["e1"]
-    assert "1 events exported\n1 dead letters left out" in ended.err
+    assert "1 event exported\n1 dead letter left out" in ended.err
 
 
 def test_an_export_that_cannot_be_written(forwarder: Run, config: str, cluster: Cluster) -> None:

@@ -102,6 +102,16 @@ def test_an_event_that_nobody_takes_is_unrouted(previewed: Any) -> None:
     ]
 
 
+def test_unrouted_events_name_their_advertisers_once(forwarder: Run, settings: Path) -> None:
+    lines = jsonl(*[event(advertiser=f"o\x1b[1m{n % 7}", currency="USD") for n in range(8)])
+    ended = forwarder("preview", "--config", str(settings), stdin=lines)
+    assert ended.code == 0
+    first, *_, last = told = ended.err.splitlines()
+    assert first == 'no account lists the advertiser "o\\u001b[1m0": 2 events'
+    assert last == "    accounts list: acme"
+    assert len(told) == 6
+
+
 @pytest.mark.parametrize("destinations", [[], ["nobody"]])
 def test_an_event_for_no_destination_is_skipped_by_each_account(
     previewed: Any, destinations: list[str]
@@ -130,7 +140,7 @@ def test_an_invalid_line_is_told_and_the_others_go_on(forwarder: Run, settings: 
     assert second["line"] == 2
     assert [e["path"] for e in second["errors"]] == ["value"]
     assert third["outcome"] == "unrouted"
-    assert ended.err == "2 of 3 lines are no events\n"
+    assert ended.err.endswith("2 of 3 lines are no events\n")
 
 
 def test_age_is_not_judged(previewed: Any) -> None:

@@ -58,7 +58,7 @@ def test_wrong_lines_are_left_out_and_told(
     first, second = ended.out.splitlines()
     assert first.startswith("line 1: $: ")
     assert second.startswith("line 3: value: ")
-    assert ended.err == "1 events published to conversions\n2 lines left out\n"
+    assert ended.err == "1 event published to conversions\n2 lines left out\n"
     assert len(cluster.records("conversions")) == 1
 
 

@@ -29,12 +29,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command("show", short_help="Show single ones, and what would be sent now.")(dlq_show.show)
-app.command("export", short_help="Write their events as JSON Lines.")(dlq_export.export)
-app.command("purge", short_help="Delete those from before a time.")(dlq_purge.purge)
 
 
-@app.command("stats", short_help="Count them by account, reason, code and hour.")
 @filtered
 def stats(filters: Filters, config: Config = None, as_json: AsJson = False) -> None:
     """Count dead letters by account, reason, code and hour; exit 3 if there are none."""
@@ -94,7 +90,6 @@ def _minute(at: float) -> str:
     return rfc3339(at)[:16] + "Z"
 
 
-@app.command("ls", short_help="List them.")
 @filtered
 def ls(
     filters: Filters,
@@ -143,3 +138,14 @@ def or_nothing(number: int, unknown: list[Problem]) -> None:
         raise Problems(unknown)
     say("no dead letter matches")
     raise typer.Exit(3)
+
+
+_COMMANDS: Final = (
+    ("ls", ls, "List them."),
+    ("show", dlq_show.show, "Show single ones, and what would be sent now."),
+    ("stats", stats, "Count them by account, reason, code and hour."),
+    ("export", dlq_export.export, "Write their events as JSON Lines."),
+    ("purge", dlq_purge.purge, "Delete those from before a time."),
+)
+for _name, _command, _short in _COMMANDS:
+    app.command(_name, short_help=_short)(_command)

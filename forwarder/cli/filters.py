@@ -27,7 +27,7 @@ _MANY = {
     "order_id": "Of this order.",
 }
 _TIMES = {
-    "failed_since": "Failed at or after this time.",
+    "failed_since": "Failed at or after: 2h, yesterday, 2026-01-31T08:00Z.",
     "failed_until": "Failed before this time.",
     "event_since": "The event happened at or after this time.",
     "event_until": "The event happened before this time.",

@@ -22,6 +22,8 @@ from forwarder.problems import Problem, Problems
 from forwarder.settings import Settings
 from forwarder.tracing import Fate, Occurrence, fates
 
+PROVABLE: Final = ("delivered", "skipped")
+"""States that the settlements topic would prove."""
 COLUMNS: Final = ("account", "state", "proof", "at", "reason", "code", "detail")
 
 
@@ -56,9 +58,21 @@ def trace(
         json_line({"event_id": event_id, "order_id": order_id, "occurrences": found})
     for one in [] if as_json else found:
         _print(one)
+    _say_unproven(found, settings)
     if not found:
         say(f"unknown: no topic tells of it since {rfc3339(start)}; an earlier --since reads more")
         raise typer.Exit(3)
+
+
+def _say_unproven(found: Sequence[Mapping[str, object]], settings: Settings) -> None:
+    accounts = [fate for one in found for fate in _accounts(one)]
+    if not any(fate["state"] in PROVABLE and not fate["proven"] for fate in accounts):
+        return
+    topic = settings.kafka.settlements_topic
+    if topic is None:
+        say("not proven: set kafka.settlements_topic, and what vendors answer from then on is kept")
+    else:
+        say(f"not proven: {topic} does not tell of it (any more)")
 
 
 def _told(occurrence: Occurrence, settings: Settings) -> dict[str, object]:
@@ -88,11 +102,15 @@ def _fate(fate: Fate, settings: Settings) -> dict[str, object]:
 
 
 def _print(found: Mapping[str, object]) -> None:
-    accounts = found["accounts"]
-    assert isinstance(accounts, list)
     published = found["published_at"] or "its record is gone"
     title = f"event {found['event_id']} ({found['origin']}, {published})"
-    table(title, COLUMNS, [_row(fate) for fate in accounts])
+    table(title, COLUMNS, [_row(fate) for fate in _accounts(found)])
+
+
+def _accounts(found: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    accounts = found["accounts"]
+    assert isinstance(accounts, list)
+    return accounts
 
 
 def _row(fate: Mapping[str, object]) -> Sequence[object]:

@@ -41,7 +41,7 @@ class Ledger:
 
 class Line(NamedTuple):
     """One account's sum: all that was published for it, and how each of these ended. ``arrived``:
-    distinct events that the vendor took.
+    distinct events that the vendor took. ``reason``: the one that most were skipped for.
     """
 
     account: str
@@ -50,6 +50,7 @@ class Line(NamedTuple):
     skipped: int
     dead_lettered: int
     arrived: int
+    reason: str = ""
 
     @property
     def open(self) -> int:
@@ -63,8 +64,17 @@ class Line(NamedTuple):
 def line(account: str, published: int, outcomes: Outcomes, arrived: int) -> Line:
     """Add up one account."""
     sums: Counter[str] = Counter()
-    for (outcome, _), n in outcomes.items():
+    skipped: Counter[str] = Counter()
+    for (outcome, reason), n in outcomes.items():
         sums[outcome] += n
+        if outcome == "skipped":
+            skipped[reason] += n
     return Line(
-        account, published, sums["delivered"], sums["skipped"], sums["dead_lettered"], arrived
+        account=account,
+        published=published,
+        delivered=sums["delivered"],
+        skipped=sums["skipped"],
+        dead_lettered=sums["dead_lettered"],
+        arrived=arrived,
+        reason=next((reason for reason, _ in skipped.most_common(1)), ""),
     )

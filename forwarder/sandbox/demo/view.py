@@ -124,13 +124,14 @@ def _sentence(moment: Moment) -> str:
 
 
 def _sum(lines: Sequence[Line]) -> Table:
-    table = Table(title="events x accounts", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title="events x accounts", title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("account", no_wrap=True)
     for title in ("events", "delivered", "skipped", "dead", "open", "at vendor"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("")
+    table.add_column("skipped for", no_wrap=True)
     for one in lines:
         mark = Text("ok", style="green") if one.balanced else Text("WRONG", style="bold red")
         numbers = (one.published, one.delivered, one.skipped, one.dead_lettered, one.open)
-        table.add_row(one.account, *(f"{n:,}" for n in (*numbers, one.arrived)), mark)
+        table.add_row(one.account, *(f"{n:,}" for n in (*numbers, one.arrived)), mark, one.reason)
     return table

@@ -73,6 +73,30 @@ def test_waiting_for_a_router_and_then_in_each_queue(
     assert traced(forwarder, "e0", config)["acme-pixel"]["detail"] == "finished, no dead letter"
 
 
+UNPROVEN = "not proven: set kafka.settlements_topic, and what vendors answer from then on is kept\n"
+
+
+def test_what_is_not_proven_names_the_setting_that_would_prove_it(
+    forwarder: Run, config: str, cluster: Cluster
+) -> None:
+    cluster.publish(0)
+    cluster.route(0)
+    assert forwarder("trace", "e0", config).err == ""
+    cluster.send("acme-pixel", 1)
+    assert forwarder("trace", "e0", config).err == UNPROVEN
+    assert forwarder("trace", "e0", "--json", config).err == UNPROVEN
+
+
+def test_without_a_settlement_it_does_not_ask_for_the_setting_that_is_there(
+    forwarder: Run, proving: str, cluster: Cluster
+) -> None:
+    cluster.publish(0)
+    cluster.route(0)
+    cluster.send("acme-pixel", 1)
+    said = forwarder("trace", "e0", proving).err
+    assert said == "not proven: settlements does not tell of it (any more)\n"
+
+
 def test_skipped_says_what_todays_settings_say(
     forwarder: Run, config: str, cluster: Cluster
 ) -> None:

@@ -30,6 +30,12 @@ def test_an_account_balances_when_all_ended_and_the_vendor_has_what_was_delivere
     assert line("a", 3, outcomes, arrived).balanced is balanced
 
 
+def test_the_reason_is_that_of_most_skipped_ones() -> None:
+    skipped = {("skipped", "no_match_key"): 2, ("skipped", "unmapped_event"): 3}
+    assert line("a", 9, {("delivered", ""): 4, **skipped}, 4).reason == "unmapped_event"
+    assert line("a", 4, {("delivered", ""): 4, ("dead_lettered", "rejected"): 1}, 4).reason == ""
+
+
 def test_the_shop_knows_which_of_its_records_are_valid_and_for_whom() -> None:
     shop = Shop(Random(3), SOURCES)
     books = Ledger(set(SOURCES))

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated, Final, NamedTuple
+from urllib.parse import urlsplit
 
+import orjson
 import typer
 
 from forwarder.budgets import terms
 from forwarder.cli import lines
 from forwarder.cli.console import json_line, say
-from forwarder.cli.incoming import Incoming, by_name, incoming
+from forwarder.cli.incoming import Incoming, Read, by_name, incoming
 from forwarder.cli.options import (
     Advertiser,
     AsJson,
@@ -35,10 +37,12 @@ from forwarder.event import ConversionEvent
 from forwarder.http.client import AiohttpClient
 from forwarder.http.port import HttpClient, HttpFailure
 from forwarder.problems import Problem, Problems, did_you_mean
+from forwarder.routing import EVERY_ADVERTISER
 from forwarder.settings import Settings
 
 _TEST_CODE: Final = "test_event_code"
 _DELIVERED: Final = frozenset({"delivered", "duplicate"})
+_NOT_SENT: Final = frozenset({"skipped", "rejected"})
 
 
 def send(
@@ -86,6 +90,7 @@ async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) 
                         report_invalid(read.line, read.errors, as_json=as_json)
                         good = False
                         continue
+                    _warn_of_others(read, once.account)
                     sent = await once.send(read.event, client)
                     sent = sent._replace(message=by_name(sent.message, read.named))
                     good &= sent.verdict in _DELIVERED
@@ -95,6 +100,16 @@ async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) 
     if not count:
         say("no events")
     return good and count > 0
+
+
+def _warn_of_others(read: Read, account: Account) -> None:
+    """Whoever names an account means it; but these are somebody else's conversions."""
+    assert read.event is not None
+    listed = account.settings.advertisers
+    if read.event.advertiser not in listed and EVERY_ADVERTISER not in listed:
+        name = orjson.dumps(read.event.advertiser).decode()
+        rule = f"{account.name} does not list the advertiser {name}"
+        say(f"line {read.line}: {rule}: the worker would not send it there")
 
 
 def _bound(settings: Settings, name: str, test_event_code: str | None) -> Account:
@@ -161,8 +176,9 @@ class Once:
         request = self.account.request([item], self.credential)
         answer = await client.send(request, self.timeout)
         if isinstance(answer, HttpFailure):
-            arrived = "it may have arrived" if answer.maybe_sent else "nothing was sent"
-            return Sent("transient", answer.kind, f"no answer; {arrived}")
+            host = urlsplit(request.url).netloc
+            arrived = "it may have arrived all the same" if answer.maybe_sent else "not sent"
+            return Sent("transient", answer.kind, f"no answer from {host}: {arrived}")
         reading = self.account.read(answer, 1, time.time())
         if reading.named:
             refusal = next(iter(reading.named.values()))
@@ -175,7 +191,10 @@ def _tell(number: int, event_id: str, sent: Sent, *, as_json: bool) -> None:
     if as_json:
         json_line({"line": number, "event_id": event_id, **sent._asdict()})
         return
-    status = "not sent" if sent.status is None else f"HTTP {sent.status}"
     parts = [sent.verdict, f"code {sent.code}" if sent.code else "", sent.message]
-    parts += [f"request id {sent.request_id}" if sent.request_id else "", status]
+    parts += [f"request id {sent.request_id}"] if sent.request_id else []
+    if sent.status is not None:
+        parts.append(f"HTTP {sent.status}")
+    elif sent.verdict in _NOT_SENT:
+        parts.append("not sent")
     typer.echo(f"line {number}: {event_id}: {', '.join(part for part in parts if part)}")

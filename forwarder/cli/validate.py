@@ -69,7 +69,8 @@ def report_invalid(number: int, errors: Sequence[FieldError], *, as_json: bool) 
         json_line(invalid(number, errors))
         return
     for error in errors:
-        typer.echo(f"line {number}: {error.path}: {error.rule}")
+        rule = error.rule.replace(" at line 1 column ", " at column ")  # one line is all there is
+        typer.echo(f"line {number}: {error.path}: {rule}")
 
 
 def invalid(number: int, errors: Sequence[FieldError]) -> dict[str, object]:

@@ -117,6 +117,7 @@ class Vendor:
     status: int = 200
     answer: bytes = b'{"code": 0, "message": "OK", "request_id": "r-1"}'
     got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    hangs_up: bool = False
 
 
 @pytest.fixture
@@ -132,6 +133,8 @@ def vendor() -> Iterator[Vendor]:
             self._answer()
 
         def _answer(self) -> None:
+            if made.hangs_up:
+                return
             self.send_response(made.status)
             self.send_header("Content-Length", str(len(made.answer)))
             self.end_headers()

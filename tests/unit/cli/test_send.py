@@ -93,8 +93,32 @@ def test_nobody_answers(forwarder: Run, settings: Path) -> None:
     ended = forwarder("send", "--account=acme-pixel", f"--config={settings}", stdin=jsonl(event()))
     assert ended.code == 1
     assert ended.out == (
-        "line 1: e1: transient, code refused, no answer; nothing was sent, not sent\n"
+        "line 1: e1: transient, code refused, no answer from 127.0.0.1:1: not sent\n"
     )
+
+
+def test_what_may_have_arrived_is_not_called_unsent(
+    forwarder: Run, towards: Path, vendor: Vendor
+) -> None:
+    vendor.hangs_up = True
+    ended = forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=jsonl(event()))
+    assert ended.code == 1
+    host = vendor.url.removeprefix("http://")
+    assert ended.out.endswith(f"no answer from {host}: it may have arrived all the same\n")
+
+
+def test_another_advertisers_event_is_sent_with_a_warning(
+    forwarder: Run, towards: Path, vendor: Vendor
+) -> None:
+    lines = jsonl(event(advertiser="other", currency="USD"))
+    ended = forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=lines)
+    assert (ended.code, len(vendor.got)) == (0, 1)
+    assert ended.err == (
+        'line 1: acme-pixel does not list the advertiser "other": '
+        "the worker would not send it there\n"
+    )
+    towards.write_text(towards.read_text().replace("advertisers: [acme]", 'advertisers: ["*"]'))
+    assert forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=lines).err == ""
 
 
 def test_nothing_to_send(forwarder: Run, towards: Path) -> None:
@@ -120,4 +144,4 @@ def test_the_vendors_own_word_on_one_event_is_told(
     ended = forwarder("send", "--account=acme-ttd", f"--config={towards}", stdin=jsonl(event()))
     assert ended.code == 1
     assert "BadValue" in ended.out
-    assert "HTTP 400" in ended.out
+    assert ended.out.endswith("HTTP 400\n")

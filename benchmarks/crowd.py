@@ -14,18 +14,19 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.events import event, stream
+from benchmarks.events import advertiser, event, stream
 from benchmarks.process import used
 from benchmarks.rig import Rig, Settings, accounts
 from tests.support.deployment import WorkerProcess, eventually
 
 BUSY = 10
 OTHERS = 290
-BACKLOG = 2_000
+BACKLOG = 1_000
+"""Events for each account that is blocked."""
 TICK = 0.02
 MOST = 1.25
 
@@ -45,10 +46,10 @@ def settled(rig: Rig, others: int) -> Mapping[str, Settings]:
     for number, account in enumerate(made.values()):
         account["advertisers"] = [f"shop{number:02d}"]
         if number >= BUSY:
-            blocked = number % 2
-            account["advertisers"] = ["blocked" if blocked else "nobody"]
-            if blocked:
+            if number % 2:
                 account["base_url"] = f"{rig.sink.url}/refused"
+            else:
+                account["advertisers"] = ["nobody"]
     return made
 
 
@@ -58,8 +59,7 @@ async def cost(rig: Rig, others: int, rate: float, seconds: float) -> Cost:
     worker = await rig.worker(settings)
     try:
         if others:
-            blocked = ((b"", event(number, b"blocked")) for number in range(BACKLOG))
-            await rig.publish(f"{name}-events", blocked)
+            await rig.publish(f"{name}-events", backlog(others))
             await eventually(lambda: all_blocked(worker, others // 2), 300, 1.0)
         await load(rig, name, rate, 5.0)
         await asyncio.sleep(5)
@@ -71,6 +71,13 @@ async def cost(rig: Rig, others: int, rate: float, seconds: float) -> Cost:
         return Cost((after.cpu - before) / seconds * 100, resident(pid), after.peak)
     finally:
         worker.close()
+
+
+def backlog(others: int) -> Iterator[tuple[bytes, bytes]]:
+    """As many events for each account that is refused."""
+    for number in range(BACKLOG):
+        for account in range(BUSY + 1, BUSY + others, 2):
+            yield b"", event(number, advertiser(account))
 
 
 async def all_blocked(worker: WorkerProcess, number: int) -> bool:
@@ -89,7 +96,7 @@ async def load(rig: Rig, name: str, rate: float, seconds: float) -> None:
         await rig.publish(f"{name}-events", stream(due, BUSY, sent), partition=sent)
         sent += due
         await asyncio.sleep(TICK)
-    await rig.sink.reached(name, before + sent, 20)
+    await rig.sink.reached(name, before + sent, 60)
 
 
 def forget_peak(pid: int) -> None:

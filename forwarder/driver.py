@@ -92,10 +92,11 @@ class Driver:
     async def _drive(self) -> None:
         while True:
             await self._until_due()
-            permit = await acquire(self.budgets)
+            budgets = self.budgets
+            permit = await acquire(budgets)
             attempt = None
             try:
-                if self._lease.held:
+                if self._lease.held and budgets is self.budgets:  # else they are of an old key
                     attempt = self.lane.take(self._now(), self._credential())
                     self._changed(self)
             finally:

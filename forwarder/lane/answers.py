@@ -39,6 +39,8 @@ class Answers:
         self._parts.ledger.request(reading.verdict, reading.code)
         if reading.verdict is not Verdict.THROTTLED:
             self._parts.throttle.heard(attempt.number)
+        if reading.verdict is Verdict.TRANSIENT and reading.retry_after is not None:
+            self._come_again(attempt, reading.retry_after, now)
         if _delivers(attempt, reading):
             self._delivered(attempt, reading, now)
         elif attempt.probe:
@@ -146,6 +148,13 @@ class Answers:
             parts.flowing_since = until
             alert = Alert("throttled", "throttled", reading.code, reading.message, until)
             parts.ledger.alert(alert)
+
+    def _come_again(self, attempt: Attempt, retry_after: float, now: float) -> None:
+        """The vendor means the account, whichever request it told so."""
+        parts = self._parts
+        if not parts.old(attempt):
+            parts.throttle.asked(now, retry_after, parts.sent)
+            parts.flowing_since = max(parts.flowing_since, parts.throttle.not_before or now)
 
     def _later(self, attempt: Attempt, reading: Reading, now: float) -> None:
         attempt.group.charged += 1

@@ -110,6 +110,10 @@ def _asked(retry_after: float | None) -> float:
     return 0.0 if retry_after is None else min(max(retry_after, 0.0), MAX_THROTTLE)
 
 
+def _believed(retry_after: float) -> float:
+    return min(max(retry_after, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+
+
 class Throttle:
     """When the vendor lets this account send again. Times in epoch seconds."""
 
@@ -136,9 +140,15 @@ class Throttle:
         self.in_a_row += 1
         doubled = min(MAX_THROTTLE, FIRST_THROTTLE * 2.0 ** min(self.in_a_row - 1, 10))
         wait = doubled if retry_after is None else retry_after
-        self.not_before = now + min(max(wait, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+        self.not_before = now + _believed(wait)
         self.resuming = True
         return self.not_before
+
+    def asked(self, now: float, retry_after: float, newest: int) -> None:
+        """An answer that failed for another reason says when to come again."""
+        self.not_before = max(self.not_before or 0.0, now + _believed(retry_after))
+        self._numbers = newest
+        self.resuming = True
 
     def heard(self, number: int) -> None:
         """Request ``number`` was answered otherwise."""

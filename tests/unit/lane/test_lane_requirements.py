@@ -135,6 +135,7 @@ def test_an_hour_of_a_bad_key_loses_nothing_and_asks_little() -> None:
     bench = Bench(lane(account(events=1, concurrency=1)), vendor, slots=1)  # type: ignore[arg-type]
     bench.publish(record(n) for n in range(200))
     bench.run(3600)
+    assert sum(probe for _, _, probe in bench.sent) <= 20
     assert bench.requests <= 21
     assert bench.alerts == [("breaker_opened", "misconfigured")]
     assert bench.writes == []
@@ -286,6 +287,27 @@ def test_throttled_waits_as_told_and_uses_no_attempt() -> None:
     assert bench.writes == []
     assert len(bench.accepted) == 3000
     assert set(bench.accepted.values()) == {1}
+
+
+@pytest.mark.parametrize("verdict", ["throttled", "transient"])
+def test_whatever_failed_the_account_comes_again_when_the_vendor_said(verdict: str) -> None:
+    """All of its requests, and not only those that failed."""
+
+    def vendor(ids: Ids, now: float) -> object:
+        busy = "e500" in ids and now < START + 60
+        return answer(verdict, code="503", retry_after=90) if busy else DELIVERED
+
+    bench = Bench(lane(account(events=10)), vendor)  # type: ignore[arg-type]
+    bench.publish(record(n) for n in range(3000))
+    bench.run(300, until=Bench.quiet)
+    times = [at for at, ids, _ in bench.sent]
+    told = next(at for at, ids, _ in bench.sent if "e500" in ids)
+    assert [at for at in times if told + 1 < at] != []
+    assert min(at for at in times if told + 1 < at) >= told + 90
+    assert bench.writes == []
+    assert bench.alerts == ([("throttled", "throttled")] if verdict == "throttled" else [])
+    assert set(bench.accepted.values()) == {1}
+    assert len(bench.accepted) == 3000
 
 
 def test_throttled_without_an_hour_doubles_to_a_quarter_of_one() -> None:

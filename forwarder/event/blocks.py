@@ -9,7 +9,8 @@ from pydantic import Field
 
 from forwarder import normal
 from forwarder.event import forms
-from forwarder.event.lenient import Block, lazy, says_nothing
+from forwarder.event.block import Block, lazy
+from forwarder.event.lenient import says_nothing
 
 Text = Annotated[str | None, forms.TEXT]
 TextOrDigest = Annotated[str | None, forms.TEXT_OR_DIGEST]

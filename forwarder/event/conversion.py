@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field
 
 from forwarder.event import forms, required
+from forwarder.event.block import EVENT, Block, forget_unknown
 from forwarder.event.blocks import (
     NO_APP,
     NO_ATTRIBUTION,
@@ -28,7 +29,7 @@ from forwarder.event.blocks import (
     User,
 )
 from forwarder.event.forms import Scalar
-from forwarder.event.lenient import EVENT, Block, Nested, Rows
+from forwarder.event.lenient import Nested, Rows
 
 ActionSource = Literal["web", "app", "offline", "crm"]
 CustomerType = Literal["new", "returning"]
@@ -77,7 +78,7 @@ class ConversionEvent(Block, title=EVENT):
     )
     user: Annotated[User, Nested(NO_USER)] = NO_USER
     click_ids: Annotated[Mapping[str, str], forms.CLICK_IDS] = Field(
-        default_factory=dict,
+        default=forms.NO_ENTRIES,
         description="Ids that ad platforms add to landing pages or keep in cookies, by name.",
     )
     session_id: Id = None
@@ -102,7 +103,7 @@ class ConversionEvent(Block, title=EVENT):
     items: Annotated[tuple[Item, ...], Rows(Item, MAX_ITEMS)] = ()
     consent: Annotated[Consent, Nested(NO_CONSENT)] = NO_CONSENT
     properties: Annotated[Mapping[str, Scalar], forms.PROPERTIES] = Field(
-        default_factory=dict,
+        default=forms.NO_ENTRIES,
         description="Custom data: up to 50 strings, numbers and booleans.",
     )
 
@@ -110,6 +111,8 @@ class ConversionEvent(Block, title=EVENT):
     """What its advertiser's events take where they say nothing; set by ``decode``."""
     noted: ClassVar[Sequence[str]] = ()
     """Paths noted while reading; set by ``decode``."""
+    unknown: ClassVar[Sequence[str]] = ()
+    """See ``unknown_fields``; set by ``decode``."""
 
     @property
     def dropped(self) -> Sequence[str]:
@@ -122,25 +125,18 @@ class ConversionEvent(Block, title=EVENT):
 
     def unknown_fields(self) -> Sequence[str]:
         """Paths of the fields that the schema does not know, each once."""
-        return tuple(dict.fromkeys(self._unknown())) if self._knows_not_all() else ()
+        return self.unknown
 
-    def _knows_not_all(self) -> bool:
-        """Whether there are unknown fields: asked of every event, and nearly always false."""
-        if self.__pydantic_extra__:
-            return True
-        blocks = (self.user, self.page, self.app, self.lead, self.attribution, self.consent)
-        for block in (*blocks, *self.items):  # noqa: SIM110 - a generator costs twice as much
-            if block.__pydantic_extra__:
-                return True
-        return False
 
-    def _unknown(self) -> Iterator[str]:
-        yield from self.unknown()
-        for name in _BLOCKS:
-            block: Block = getattr(self, name)
-            yield from (f"{name}.{field}" for field in block.unknown())
-        for item in self.items:
-            yield from (f"items.{field}" for field in item.unknown())
+def forget_all_unknown(event: ConversionEvent) -> Iterator[str]:
+    """Take what the schema does not know out of an event that was just read; the paths."""
+    yield from forget_unknown(event)
+    for name in _BLOCKS:
+        block: Block = getattr(event, name)
+        if block is not getattr(ConversionEvent, name):  # else it is shared, and nothing was read
+            yield from (f"{name}.{field}" for field in forget_unknown(block))
+    for item in event.items:
+        yield from (f"items.{field}" for field in forget_unknown(item))
 
 
 _BLOCKS: Final = ("user", "page", "app", "lead", "attribution", "consent")

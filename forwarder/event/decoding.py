@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from forwarder.event import required
-from forwarder.event.conversion import AdvertiserDefaults, ConversionEvent
-from forwarder.event.lenient import Reading
+from forwarder.event.block import Reading
+from forwarder.event.conversion import AdvertiserDefaults, ConversionEvent, forget_all_unknown
 from forwarder.money import money
 from forwarder.normal import identifier, time
 
@@ -22,7 +22,7 @@ _RECORD: Final = "$"
 """The path of the record as a whole."""
 _CONFLUENT_PREFIX: Final = 5
 _NO_DEFAULTS: Final = AdvertiserDefaults()
-_read: Final = ConversionEvent.__pydantic_validator__.validate_json
+_read: Final = TypeAdapter(ConversionEvent).validator.validate_json
 
 Reason = Literal["invalid_event", "undecodable", "unsupported_version", "oversize"]
 
@@ -82,11 +82,13 @@ def _event(
         event: ConversionEvent = _read(written, context=reading)
     except ValidationError as error:
         raise _refusal(error, reading, advertisers) from None
+    kept = event.__dict__  # this is its birth: from here on it never changes
+    if reading.unknown:
+        kept["unknown"] = tuple(dict.fromkeys(forget_all_unknown(event)))
     defaults = _defaults(advertisers, event.advertiser)
     currency_missing = event.currency is None and event.value is not None
     if event.event_time > latest or (currency_missing and defaults.currency is None):
         raise InvalidEvent("invalid_event", list(_beyond_fields(reading, advertisers)))
-    kept = event.__dict__  # it is frozen, and this is its birth
     kept["defaults"] = defaults
     if reading.dropped:
         kept["noted"] = reading.dropped

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
@@ -284,12 +284,12 @@ def _scalar(value: object) -> Scalar | None:
     return None
 
 
-_NO_ENTRIES: Final[Mapping[str, object]] = MappingProxyType({})
+NO_ENTRIES: Final[Mapping[str, Any]] = MappingProxyType({})
 CLICK_IDS: Final = Lenient(
     cs.dict_schema(cs.str_schema(), string(NO_PLACEHOLDER)),
     lambda value, _: _entries(value, normal.identifier, None),
     {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
-    absent=_NO_ENTRIES,
+    absent=NO_ENTRIES,
 )
 _SCALARS: Final = (
     cs.str_schema(strict=True, pattern=r"\S"),
@@ -310,7 +310,7 @@ PROPERTIES: Final = Lenient(
         "maxProperties": MAX_PROPERTIES,
         "additionalProperties": {"type": ["string", "number", "boolean"]},
     },
-    absent=_NO_ENTRIES,
+    absent=NO_ENTRIES,
 )
 
 

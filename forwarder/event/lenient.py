@@ -9,82 +9,27 @@ speed alone (it makes reading an event three times as fast); what a field means,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
+from forwarder.event.block import Block, Reading
 from forwarder.normal import blank_id
 
-B = TypeVar("B")
-T = TypeVar("T")
 Siblings = Mapping[str, object]
 """The fields of the same block that come before this one, in normal form."""
 Form = Callable[[object, Siblings], object]
 """From what was given to the normal form; ``None`` where it has none; ``Partly`` what is left."""
-
-EVENT: Final = "event"
-"""The title of the event itself: its fields' paths are their names."""
 
 
 class Partly(NamedTuple):
     """What is left of a value of which something had to be dropped."""
 
     kept: object
-
-
-class lazy(Generic[B, T]):  # noqa: N801 - used like property
-    """An attribute that is computed on first access and then kept in the instance.
-
-    ``functools.cached_property`` takes a lock on each first access up to Python 3.11, which is
-    most of its cost; an event belongs to one thread.
-    """
-
-    def __init__(self, compute: Callable[[B], T]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, block: B, owner: type[B]) -> T:
-        value = block.__dict__[self._name] = self._compute(block)
-        return value
-
-
-@dataclass(slots=True)
-class Reading:
-    """What the reading of one record needs and finds. ``written``: its bytes; ``latest``: epoch
-    seconds after which no event can have happened; ``dropped``: paths of dropped fields.
-    """
-
-    written: bytes
-    latest: float
-    dropped: list[str] = field(default_factory=list)
-
-    def drop(self, info: cs.ValidationInfo[Reading], name: str | None = None) -> None:
-        """Note the field that is being read. ``name``: as producers write it, if it differs."""
-        block = (info.config or {}).get("title")
-        path = name or info.field_name or ""
-        self.dropped.append(path if block == EVENT else f"{block}.{path}")
-
-
-class Block(BaseModel):
-    """A JSON object of the event. Its title is its path. What it does not know it keeps apart."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, ignored_types=(lazy,))
-
-    def unknown(self) -> list[str]:
-        """Names of the fields that the schema does not know."""
-        return list(self.__pydantic_extra__ or ())
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"  # personal data belongs in no log
-
-    __str__ = __repr__
 
 
 def says_nothing(value: object) -> bool:
@@ -140,7 +85,7 @@ class Nested:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return handler(first_of(schema))
+        return self.empty.described(first_of(schema), handler)
 
     def _read(self, value: object, info: cs.ValidationInfo[Reading]) -> Block:
         if not says_nothing(value):
@@ -168,10 +113,9 @@ class Rows:
 
     def _read(self, value: object, info: cs.ValidationInfo[Reading]) -> tuple[Block, ...]:
         given = value if isinstance(value, list) else []
+        read = TypeAdapter(self.row).validate_python
         rows = tuple(
-            self.row.model_validate(row, context=info.context)
-            for row in given[: self.most]
-            if isinstance(row, dict)
+            read(row, context=info.context) for row in given[: self.most] if isinstance(row, dict)
         )
         if len(rows) < len(given) or not (given or says_nothing(value) or value == []):
             info.context.drop(info)

@@ -17,7 +17,8 @@ from pydantic_core import core_schema as cs
 from forwarder import normal
 from forwarder.currencies import ACTIVE
 from forwarder.event import forms
-from forwarder.event.lenient import Reading, in_order, says_nothing
+from forwarder.event.block import Reading
+from forwarder.event.lenient import in_order, says_nothing
 from forwarder.money import money
 
 MAX_ID: Final = 128

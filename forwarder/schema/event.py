@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema as cs
 
@@ -35,7 +36,7 @@ class _ForProducers(GenerateJsonSchema):
 
 def event_schema() -> Json:
     """What producers may rely on. Stricter than the reading, which also mends what it can."""
-    generated = ConversionEvent.model_json_schema(schema_generator=_ForProducers)
+    generated = TypeAdapter(ConversionEvent).json_schema(schema_generator=_ForProducers)
     fields = generated["properties"]
     fields["click_ids"]["properties"] = {
         name: {"type": ["string", "integer"], "description": description}

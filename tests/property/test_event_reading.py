@@ -46,7 +46,7 @@ JSON = st.recursive(
 
 
 def blocks(model: type[User | Item | ConversionEvent]) -> list[str]:
-    return [str(field.validation_alias or name) for name, field in model.model_fields.items()]
+    return [str(field.validation_alias or name) for name, field in model.declared.items()]
 
 
 def some(names: list[str], values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -51,42 +51,60 @@ class Place:
     committed: Committed | None
 
 
-async def place(
-    consumer: Consumer,
+async def places(
+    group: Reader,
     make_reader: Callable[[], Reader],
-    partition: TopicPartition,
+    partitions: Collection[TopicPartition],
     start_from: StartFrom,
     now: float,
-) -> Place | None:
-    """Where to start, or ``None`` for ``no_offset``: an operator must choose (``start_from``)."""
-    committed = (await consumer.committed([partition]))[partition]
-    if committed is not None:
-        return Place(committed.offset, committed)
-    first, end = (await consumer.bounds([partition]))[partition]
+) -> dict[TopicPartition, Place | None]:
+    """Where to start each, or ``None`` for ``no_offset``: an operator must choose (``start_from``).
+
+    ``group``: a member of the senders' group. All are asked for together: one by one, each answer
+    waits for the fetch that is under way.
+    """
+    found: dict[TopicPartition, Place | None] = {
+        partition: Place(committed.offset, committed)
+        for partition, committed in (await group.committed(partitions)).items()
+        if committed is not None
+    }
+    new = [partition for partition in partitions if partition not in found]
+    if new:
+        reader = make_reader()
+        await reader.start()
+        try:
+            found |= await _first_places(reader, new, start_from, now)
+        finally:
+            await reader.stop()
+    return found
+
+
+async def _first_places(
+    reader: Reader, partitions: Sequence[TopicPartition], start_from: StartFrom, now: float
+) -> Mapping[TopicPartition, Place | None]:
+    """Those of queues without a committed offset."""
+    bounds = await reader.bounds(partitions)
     if start_from == "latest":
-        return Place(end, None)
+        return {at: Place(end, None) for at, (_, end) in bounds.items()}
     if isinstance(start_from, float):
-        found = (await consumer.offsets_at({partition: int(start_from * 1000)}))[partition]
-        return Place(end if found is None else found, None)
-    if start_from == "earliest" or first == end:
-        return Place(first, None)
-    oldest = await _first_record_at(make_reader, partition, first)
-    return None if oldest is not None and oldest < now - OLD_RECORD else Place(first, None)
+        found = await reader.offsets_at(dict.fromkeys(partitions, int(start_from * 1000)))
+        return {at: Place(bounds[at][1] if n is None else n, None) for at, n in found.items()}
+    starts: dict[TopicPartition, Place | None] = {}
+    for partition, (first, end) in bounds.items():
+        starts[partition] = Place(first, None)
+        if start_from is None and first < end:
+            oldest = await _first_record_at(reader, partition, first)
+            if oldest is not None and oldest < now - OLD_RECORD:
+                starts[partition] = None
+    return starts
 
 
-async def _first_record_at(
-    make_reader: Callable[[], Reader], partition: TopicPartition, first: int
-) -> float | None:
+async def _first_record_at(reader: Reader, partition: TopicPartition, first: int) -> float | None:
     """Time of the first record, epoch seconds; ``None`` when it has just been deleted."""
-    reader = make_reader()
-    await reader.start()
-    try:
-        reader.assign([partition])
-        reader.seek(partition, first)
-        records = (await reader.poll([partition], 1, READ_SECONDS)).get(partition, ())
-        return records[0].timestamp / 1000 if records else None
-    finally:
-        await reader.stop()
+    reader.assign([partition])
+    reader.seek(partition, first)
+    records = (await reader.poll([partition], 1, READ_SECONDS)).get(partition, ())
+    return records[0].timestamp / 1000 if records else None
 
 
 async def recent_origins(
@@ -97,6 +115,8 @@ async def recent_origins(
     Those of the last minutes; and as many as a router can write twice however old they say they
     are, since records keep their events' timestamps and a router may be catching up.
     """
+    if until == 0:
+        return {}
     reader = make_reader()
     await reader.start()
     try:
@@ -165,14 +185,16 @@ class Opener:
         self._now = now
         self._ahead = ahead
 
-    async def open(self, partition: TopicPartition) -> tuple[Lane, Place] | None:
-        """The lane and where it starts; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
+    async def places(
+        self, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Place | None]:
+        """Where their lanes start; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
+        start_from = self._settings.start_from
+        return await places(self._consumer, self._make_reader, partitions, start_from, self._now())
+
+    async def open(self, partition: TopicPartition, start: Place) -> Lane:
+        """The lane that starts there. Raises ``KafkaProblem``."""
         now = self._now()
-        start = await place(
-            self._consumer, self._make_reader, partition, self._settings.start_from, now
-        )
-        if start is None:
-            return None
         account = self._accounts[self._settings.queues[partition.topic]]
         lane = Lane(
             account,
@@ -186,7 +208,7 @@ class Opener:
         )
         if not self._settings.traits.dedups:
             lane.remember(await recent_origins(self._make_reader, partition, start.offset, now))
-        return lane, start
+        return lane
 
     def close(self) -> None:
         """None of the lanes is here any more."""

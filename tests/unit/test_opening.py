@@ -9,8 +9,8 @@ import pytest
 
 from forwarder import opening
 from forwarder.kafka.memory import MemoryCluster
-from forwarder.kafka.port import Outgoing, TopicPartition
-from forwarder.opening import recent_origins
+from forwarder.kafka.port import Committed, Outgoing, Reader, TopicPartition
+from forwarder.opening import Place, StartFrom, places, recent_origins
 
 Q = TopicPartition("q", 0)
 NOW = 1_800_000_000.0
@@ -65,3 +65,62 @@ async def test_it_reads_the_newest_first_and_no_more_than_memory_allows(
 @pytest.mark.parametrize("until", [0, 1])
 async def test_a_queue_without_a_past_has_nothing_to_know(until: int) -> None:
     assert await known(queue([10, 5]), until) == origins(*range(until))
+
+
+OLD, NEW, EMPTY, KNOWN = (TopicPartition(name, 0) for name in ("old", "new", "empty", "known"))
+
+
+@pytest.mark.parametrize(
+    ("start_from", "old", "new"),
+    [
+        (None, None, Place(0, None)),
+        ("earliest", Place(0, None), Place(0, None)),
+        ("latest", Place(3, None), Place(3, None)),
+        (NOW - 50.0, Place(2, None), Place(1, None)),
+        (NOW + HOUR, Place(3, None), Place(3, None)),
+    ],
+)
+async def test_where_lanes_start(
+    start_from: StartFrom, old: Place | None, new: Place | None
+) -> None:
+    cluster = MemoryCluster(time.time)
+    for at, ages in (
+        (OLD, (2 * HOUR, HOUR, 20)),
+        (NEW, (60, 40, 20)),
+        (EMPTY, ()),
+        (KNOWN, (9, 8)),
+    ):
+        cluster.add_topic(at.topic)
+        cluster.put(at, [Outgoing(None, b"x", (), int((NOW - age) * 1000)) for age in ages])
+    group = cluster.client("r").reader("g")
+    await group.start()
+    group.assign([KNOWN])
+    await group.commit({KNOWN: Committed(1, "state")})
+    found = await places(
+        group, lambda: cluster.client("r").reader(None), [OLD, NEW, EMPTY, KNOWN], start_from, NOW
+    )
+    assert found == {
+        OLD: old,
+        NEW: new,
+        EMPTY: Place(0, None),
+        KNOWN: Place(1, Committed(1, "state")),
+    }
+
+
+async def test_hundreds_of_queues_are_asked_for_together() -> None:
+    cluster = MemoryCluster(time.time)
+    queues = [TopicPartition(f"q{number}", 0) for number in range(300)]
+    for at in queues:
+        cluster.add_topic(at.topic)
+    asked = 0
+
+    def counting() -> Reader:
+        nonlocal asked
+        asked += 1
+        return cluster.client("r").reader(None)
+
+    group = cluster.client("r").reader("g")
+    await group.start()
+    found = await places(group, counting, queues, None, NOW)
+    assert found == dict.fromkeys(queues, Place(0, None))
+    assert asked == 1

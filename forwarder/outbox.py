@@ -10,6 +10,7 @@ from typing import Protocol
 
 from forwarder.driver import Driver
 from forwarder.kafka.port import Broken, KafkaProblem, Unavailable
+from forwarder.lane.budget import throttled
 from forwarder.lane.lane import Tally, Write, WriteKind
 from forwarder.lease import Lease
 from forwarder.ops.logs import Log
@@ -109,7 +110,9 @@ class Outbox:
         account = driver.account
         tally = driver.lane.take_tally()
         self._report.tallied(account.name, tally, self._now())
-        self._pass_on_throttles(driver, tally)
+        for alert in tally.alerts:
+            if alert.action == "throttled" and alert.until is not None:
+                throttled(driver.budgets, account.name, alert.until - self._now())
         try:
             await self._writer.settle(account, tally.settled)
         except KafkaProblem as problem:
@@ -119,15 +122,6 @@ class Outbox:
                 account=account.name,
                 error=str(problem),
             )
-
-    def _pass_on_throttles(self, driver: Driver, tally: Tally) -> None:
-        """A shared budget may be the limit that the vendor means."""
-        for alert in tally.alerts:
-            if alert.action == "throttled" and alert.until is not None:
-                for budget in driver.budgets:
-                    if budget.shared:
-                        wait = alert.until - self._now()
-                        budget.throttled(driver.account.name, wait)
 
     async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
         """Write, or hand them back to the lane and try again later."""

@@ -25,7 +25,7 @@ from forwarder.kafka.port import (
     TopicPartition,
 )
 from forwarder.lane.allowance import Memory
-from forwarder.lane.budget import Budget
+from forwarder.lane.budget import Budget, throttled
 from forwarder.lane.lane import Lane, LaneView
 from forwarder.lease import Lease
 from forwarder.opening import Opener, Place, SenderSettings
@@ -250,39 +250,48 @@ class Sender:
             self._opening = None
 
     async def _open(self, partitions: Sequence[TopicPartition]) -> None:
-        """Open one lane after the other; trouble with one is tried again, and said."""
-        left = list(partitions)
+        """Open their lanes. Trouble is said, and what is left then is tried again one by one, so
+        that one queue cannot keep the others closed.
+        """
+        left = [list(partitions)]
         self.view.no_offset.clear()
         while left:
-            partition = left.pop(0)
+            some = left.pop(0)
             try:
-                await self._open_one(partition)
+                places = await self._opener.places(some)
+                while some:
+                    await self._open_one(some[0], places[some[0]])
+                    some.pop(0)
             except KafkaProblem as problem:
                 self._log.warning(
                     "kafka_unreachable", destination=self.destination, error=str(problem)
                 )
-                left.append(partition)
+                left += [[partition] for partition in some]
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
 
-    async def _open_one(self, partition: TopicPartition) -> None:
-        opened = await self._opener.open(partition)
-        if opened is None:
+    async def _open_one(self, partition: TopicPartition, start: Place | None) -> None:
+        if start is None:
             account = self._settings.queues[partition.topic]
             self.view.no_offset.add(account)
             self._log.error("no_offset", account=account)
         else:
-            self._drive(partition, *opened)
+            self._drive(partition, await self._opener.open(partition, start), start)
 
     def _drive(self, partition: TopicPartition, lane: Lane, start: Place) -> None:
         account = lane.account
         self._starts[partition] = start.offset
         if start.committed is not None:
             self._committed[partition] = start.committed
+        budgets = self._book.open(account.name)
+        now = self._around.now()
+        not_before = lane.view(now).not_before
+        if not_before is not None:
+            throttled(budgets, account.name, not_before - now)
         self._drivers[partition] = Driver(
             account,
             partition,
             lane,
-            self._book.open(account.name),
+            budgets,
             lambda: self._around.credential(account.name),
             self._lease,
             self._around.http,

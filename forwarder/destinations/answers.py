@@ -88,18 +88,28 @@ def text(body: bytes) -> str:
 def retry_after(answer: HttpAnswer, now: float) -> float | None:
     """Seconds that ``Retry-After`` asks for, as a number or as a date; at most an hour."""
     value = answer.headers.get("retry-after", "")[:64].strip()
-    seconds = _seconds(value, now)
+    seconds = _seconds(value, answer.headers.get("date", "")[:64], now)
     if seconds is None or not math.isfinite(seconds):
         return None
     return min(max(seconds, 0.0), MAX_WAIT)
 
 
-def _seconds(value: str, now: float) -> float | None:
+def _seconds(value: str, sent: str, now: float) -> float | None:
+    """``sent``: the answer's own date. A date to come again is by the clock that wrote it."""
     if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", value):
         return float(value)
+    until, there = _date(value), _date(sent)
+    if until is None:
+        return None
+    behind = 0.0 if there is None else now - there
+    return until - now + (behind if 0.0 < behind < MAX_WAIT else 0.0)
+
+
+def _date(value: str) -> float | None:
+    """Epoch seconds of an HTTP date."""
     try:
         date = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
 

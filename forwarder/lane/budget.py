@@ -269,5 +269,14 @@ async def acquire(budgets: Sequence[Budget]) -> Permit:
     return Permit(entered)
 
 
+def throttled(budgets: Sequence[Budget], account: str, wait: float) -> None:
+    """The vendor told ``account``, which draws on these, to wait so many seconds. Its own budget
+    is its own affair; a shared one may be the limit that was meant.
+    """
+    for budget in budgets:
+        if budget.shared:
+            budget.throttled(account, wait)
+
+
 def _in_order(budget: Budget) -> tuple[bool, str]:
     return budget.shared, budget.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -60,6 +62,25 @@ def test_answer(destination: str, tree: dict[str, Any]) -> None:
 def test_retry_after(destination: str, value: str, seconds: float | None) -> None:
     answer = HttpAnswer(429, {"retry-after": value}, b"")
     assert account(destination).read(answer, 1, NOW).retry_after == seconds
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS)
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        (format_datetime(datetime.fromtimestamp(NOW - 20, UTC), usegmt=True), 50.0),
+        (format_datetime(datetime.fromtimestamp(NOW + 20, UTC), usegmt=True), 30.0),
+        (format_datetime(datetime.fromtimestamp(NOW - 90 * 86_400, UTC), usegmt=True), 30.0),
+        ("yesterday", 30.0),
+    ],
+)
+def test_a_date_to_come_again_is_by_the_vendors_clock(
+    destination: str, date: str, seconds: float
+) -> None:
+    """But never sooner than by ours; and one that is days off is no clock."""
+    until = format_datetime(datetime.fromtimestamp(NOW + 30, UTC), usegmt=True)
+    answer = HttpAnswer(429, {"retry-after": until, "date": date}, b"")
+    assert account(destination).read(answer, 1, NOW).retry_after == pytest.approx(seconds, abs=1)
 
 
 HOSTILE = [

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from forwarder.kafka.port import Broken, KafkaProblem, Refused, TooLarge, Unavailable
 from forwarder.problems import Problem, Problems
+
+_HANGS_UP: Final = re.compile(r"connecting: .*(ConnectionReset|Connection at \S+ closed)")
+"""What a listener does that is spoken to in another protocol, and what is no broker at all."""
+_STRANGER: Final = re.compile(r"sasl|ssl|certificate|authentication", re.IGNORECASE)
 
 
 class Failed(Problems):
@@ -30,12 +36,17 @@ def kafka_at(place: str) -> Iterator[None]:
 def _fix(problem: KafkaProblem) -> str:
     match problem:
         case Unavailable():
-            return "check kafka.bootstrap_servers, and that the brokers are up"
+            fix = "check kafka.bootstrap_servers, and that the brokers are up"
+            if _HANGS_UP.match(str(problem)):
+                fix = "check that kafka.security_protocol is that of the port in bootstrap_servers"
         case Refused():
-            return "create the topics with forwarder topics create, or grant this principal access"
+            fix = "create the topics with forwarder topics create, or grant this principal access"
+            if _STRANGER.search(str(problem)):
+                fix = "check kafka.security_protocol, and the sasl_ and ssl_ settings beside it"
         case TooLarge():
-            return "raise max.message.bytes of the topic: see forwarder topics diff"
+            fix = "raise max.message.bytes of the topic: see forwarder topics diff"
         case Broken():
-            return "run the command again"
+            fix = "run the command again"
         case _:
-            return ""
+            fix = ""
+    return fix

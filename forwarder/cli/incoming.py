@@ -56,12 +56,16 @@ class Incoming:
     notes: Counter[Note] = field(default_factory=Counter)
     nothing: Counter[str] = field(default_factory=Counter)
     _spread: bool = False
+    _list: bool = False
+    _wide: bool = False
 
     def read(self, line: Line, now: float, appended_at: float | None = None) -> Iterator[Read]:
         """The events of a line: one; of other formats none or several. ``strict``: a field that
         the schema does not know is wrong as well.
         """
         self._spread |= line.value in _OPENING
+        self._list |= line.value.startswith(b"[{")
+        self._wide |= line.value.startswith(_WIDE)
         if self.format == "native":
             yield self._judged(line.number, line.value, now, appended_at, str)
             return
@@ -96,6 +100,12 @@ class Incoming:
         """Each thing once, with how often it was met."""
         if self._spread:
             say("each event must be on one line: jq -c . FILE puts JSON of several lines there")
+        if self._list:
+            say(
+                "each event must be on a line of its own: jq -c '.[]' FILE takes them out of a list"
+            )
+        if self._wide:
+            say("the file is UTF-16: save it as UTF-8")
         for kind, count in sorted(self.nothing.items()):
             say(f"{kind} hold no event: {count} left out")
         for note, count in sorted(self.notes.items(), key=lambda item: (-item[1], item[0])):
@@ -129,6 +139,8 @@ class Incoming:
 
 _OPENING: Final = (b"{", b"[")
 """Lines that are JSON spread over several, as editors and manuals write it."""
+_WIDE: Final = (b"\xff\xfe", b"\xfe\xff")
+"""UTF-16, as some shells write what is redirected to a file."""
 _FIELD: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)*\.[a-z]+(?:_[a-z]+)*\b")
 
 

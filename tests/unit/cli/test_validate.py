@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.cli.conftest import Run, event, jsonl
 
 
@@ -77,7 +79,15 @@ def test_no_input_is_no_mistake(forwarder: Run) -> None:
     assert forwarder("validate").err == "0 events, 0 wrong\n"
 
 
-def test_json_over_several_lines_is_told_where_to_go(forwarder: Run) -> None:
-    ended = forwarder("validate", stdin=b'{\n"event_id": "o-1"\n}\n')
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (b'{\n"event_id": "e1"\n}\n', "each event must be on one line: jq -c . FILE"),
+        (b'[{"event_id": "e1"}]\n', "each event must be on a line of its own: jq -c '.[]' FILE"),
+        ('{"event_id": "e1"}\n'.encode("utf-16"), "the file is UTF-16: save it as UTF-8"),
+    ],
+)
+def test_a_file_in_another_shape_is_told_once(forwarder: Run, given: bytes, hint: str) -> None:
+    ended = forwarder("validate", stdin=given)
     assert ended.code == 3
-    assert "each event must be on one line" in ended.err
+    assert ended.err.count(hint) == 1

@@ -15,6 +15,7 @@ from tests.manifests.pods import understood
 
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 SECURITY = (ROOT / "docs/security.md").read_text()
+README = (ROOT / "README.md").read_text()
 BASE = K8S / "base/shared/settings"
 SETTINGS = load_files({file.name: file.read_text() for file in BASE.glob("*.yaml")}, {})
 
@@ -77,11 +78,10 @@ class Right(NamedTuple):
         return topic == self.pattern
 
 
-def rights() -> list[Right]:
+def rights(table: str = SECURITY[SECURITY.index("## Kafka access") :]) -> list[Right]:
     """The table of Kafka rights; an empty user is that of the row above."""
     found: list[Right] = []
     user = ""
-    table = SECURITY[SECURITY.index("## Kafka access") :]
     for row in re.findall(r"^\|(.*)\|(.*)\|(.*)\|$", table, re.MULTILINE):
         first, resource, operations = (cell.strip() for cell in row)
         user = first.strip("`") or user
@@ -126,3 +126,11 @@ def test_a_router_cannot_read_queues_and_a_sender_cannot_read_events() -> None:
     assert may("forwarder-sender", "Read", "conversions.queue.acme-pixel")
     assert not may("forwarder-sender", "Read", "conversions")
     assert not may("producers", "Read", "conversions")
+
+
+@pytest.mark.parametrize("role", ["router", "sender"])
+def test_the_readme_gives_each_role_the_same_rights(role: str) -> None:
+    wanted = {right[1:] for right in rights() if right.user == f"forwarder-{role}"}
+    told = [right[1:] for right in rights(README) if right.user == f"run --role {role}"]
+    assert len(told) > 5
+    assert set(told) == wanted

@@ -17,7 +17,7 @@ from forwarder.board import Board, Identity
 from forwarder.budgets import BudgetBook, plans
 from forwarder.credentials import CredentialChange, CredentialWatch
 from forwarder.destinations import DESTINATIONS
-from forwarder.event import AdvertiserDefaults, ConversionEvent, decode, decode_checked
+from forwarder.event import decode, decode_checked
 from forwarder.http.port import HttpClient
 from forwarder.kafka import topics
 from forwarder.kafka.port import Admin, Consumer, Kafka, Producer, Rebalance, TopicPartition
@@ -215,7 +215,7 @@ class Worker:
         planner = Planner(
             self._accounts,
             Routing(self._accounts, DESTINATIONS),
-            partial(_decode, advertiser_defaults(self._settings)),
+            partial(decode, advertisers=advertiser_defaults(self._settings)),
             unrouted_dies=self._settings.unrouted == "dead_letter",
             translator=topic_translator(self._settings),
             ahead=self._ahead,
@@ -318,13 +318,3 @@ def raise_first(*results: object) -> None:
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
-
-
-def _decode(
-    advertisers: Mapping[str, AdvertiserDefaults],
-    value: bytes | None,
-    *,
-    now: float,
-    appended_at: float | None,
-) -> ConversionEvent:
-    return decode(value, advertisers, now, appended_at)

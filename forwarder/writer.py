@@ -17,7 +17,7 @@ from forwarder.kafka.records import (
     rfc3339,
     troubled,
 )
-from forwarder.lane.lane import Settled, Write, WriteKind
+from forwarder.lane.lane import Delivery, Settled, Write, WriteKind
 from forwarder.plan import describe
 
 
@@ -96,15 +96,20 @@ class Writer:
             return
         now = rfc3339(self._now())
         await self._producer.write(
-            self._settlements, [_settlement(account, one, now) for one in settled]
+            self._settlements,
+            [
+                _settlement(account, one, delivery, now)
+                for one in settled
+                for delivery in one.deliveries
+            ],
         )
 
 
-def _settlement(account: Account, settled: Settled, at: str) -> Outgoing:
+def _settlement(account: Account, settled: Settled, delivery: Delivery, at: str) -> Outgoing:
     value = {
         "account": account.name,
-        "event_id": settled.event_id,
-        "origin": settled.delivery.origin,
+        "event_id": delivery.event_id,
+        "origin": delivery.origin,
         "outcome": settled.outcome,
         "reason": settled.reason,
         "code": settled.code,
@@ -112,4 +117,4 @@ def _settlement(account: Account, settled: Settled, at: str) -> Outgoing:
         "at": at,
     }
     present = {name: text for name, text in value.items() if text}
-    return Outgoing((settled.event_id or "").encode() or None, orjson.dumps(present), ())
+    return Outgoing((delivery.event_id or "").encode() or None, orjson.dumps(present), ())

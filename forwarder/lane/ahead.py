@@ -11,7 +11,7 @@ open breaker) nothing is made twice.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from forwarder.destinations.contract import Account, Item, Skipped
 from forwarder.event import ConversionEvent
@@ -20,12 +20,8 @@ FORGOTTEN: Final = 60.0
 """Seconds without a take after which what fills a shelf is out of date: the lane passed it over."""
 
 
-class Ready(NamedTuple):
-    """An item, and what its delivery notes of the event."""
-
-    item: Item
-    event_id: str
-    event_time: float
+Ready = tuple[Item, str, float]
+"""An item, and what its delivery notes of the event: its id and its time."""
 
 
 class Shelf:
@@ -42,7 +38,7 @@ class Shelf:
     def put(self, value: bytes, ready: Ready) -> None:
         if value not in self._ready:
             self._ready[value] = ready
-            self.bytes += len(value) + len(ready.item.json)
+            self.bytes += len(value) + len(ready[0].json)
 
     def take(self, value: bytes | None, now: float) -> Ready | None:
         """The item of the record that holds ``value``; it is gone from here then."""
@@ -51,7 +47,7 @@ class Shelf:
             return None
         ready = self._ready.pop(value, None)
         if ready is not None:
-            self.bytes -= len(value) + len(ready.item.json)
+            self.bytes -= len(value) + len(ready[0].json)
             self.taken_at = now
         return ready
 
@@ -91,7 +87,7 @@ class Ahead:
             return account.applies(event)
         made = account.prepare(event)
         if type(made) is Item:
-            shelf.put(value, Ready(made, event.event_id, event.event_time))
+            shelf.put(value, (made, event.event_id, event.event_time))
             return None
         return made if isinstance(made, Skipped) else None  # the lane says why it is rejected
 

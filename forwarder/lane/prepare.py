@@ -103,12 +103,11 @@ class Preparer:
         return None
 
     def _ready(self, delivery: Delivery, ready: Ready, now: float) -> Item | None:
-        delivery.event_id = ready.event_id
-        delivery.event_time = ready.event_time
+        item, delivery.event_id, delivery.event_time = ready
         if self.expired(delivery, now):
             return None
-        delivery.item = ready.item
-        return ready.item
+        delivery.item = item
+        return item
 
     def probe_item(self, delivery: Delivery, now: float) -> Item | None:
         """Its item if it has one, and no end otherwise: nothing that waits at an open breaker is

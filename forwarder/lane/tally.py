@@ -13,10 +13,9 @@ MAX_SETTLED: Final = 100_000
 
 
 class Settled(NamedTuple):
-    """A delivery that ended. ``event_id`` only where the event was decoded."""
+    """Deliveries that ended in the same way, at once."""
 
-    delivery: Delivery
-    event_id: str | None
+    deliveries: Sequence[Delivery]
     outcome: str
     reason: str
     code: str
@@ -69,13 +68,15 @@ class Tally:
 class Ledger:
     """Fills the tally."""
 
-    __slots__ = ("_tally",)
+    __slots__ = ("_room", "_tally")
 
     def __init__(self) -> None:
         self._tally = Tally()
+        self._room = MAX_SETTLED
 
     def take(self) -> Tally:
         tally, self._tally = self._tally, Tally()
+        self._room = MAX_SETTLED
         return tally
 
     def alert(self, alert: Alert) -> None:
@@ -93,18 +94,23 @@ class Ledger:
         counts[outcome, reason] = counts.get((outcome, reason), 0) + number
 
     def ended(self, delivery: Delivery, outcome: str, reason: str, code: str = "") -> None:
-        self.count(outcome, reason)
-        if len(self._tally.settled) < MAX_SETTLED:
-            self._tally.settled.append(
-                Settled(delivery, delivery.event_id, outcome, reason, code, None)
-            )
+        self._settle((delivery,), outcome, reason, code, None)
 
     def delivered(
         self, deliveries: Sequence[Delivery], reason: str, code: str, request_id: str | None
     ) -> None:
-        self.count("delivered", reason, len(deliveries))
-        settled = self._tally.settled
-        room = MAX_SETTLED - len(settled)
-        settled += [
-            Settled(d, d.event_id, "delivered", reason, code, request_id) for d in deliveries[:room]
-        ]
+        self._settle(deliveries, "delivered", reason, code, request_id)
+
+    def _settle(
+        self,
+        deliveries: Sequence[Delivery],
+        outcome: str,
+        reason: str,
+        code: str,
+        request_id: str | None,
+    ) -> None:
+        self.count(outcome, reason, len(deliveries))
+        kept = deliveries[: self._room]
+        if kept:
+            self._room -= len(kept)
+            self._tally.settled.append(Settled(kept, outcome, reason, code, request_id))

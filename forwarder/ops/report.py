@@ -85,10 +85,12 @@ class Report:
 
     @staticmethod
     def _timed(metrics: AccountMetrics, tally: Tally, now: float) -> None:
-        delivered = [one.delivery for one in tally.settled if one.outcome == "delivered"]
-        if delivered:
-            metrics.latencies([now - one.record.timestamp / 1000 for one in delivered])
-            metrics.ages([now - one.event_time for one in delivered if one.event_time is not None])
+        for one in tally.settled:
+            if one.outcome != "delivered":
+                continue
+            delivered = one.deliveries
+            metrics.latencies([now - d.record.timestamp / 1000 for d in delivered])
+            metrics.ages([now - d.event_time for d in delivered if d.event_time is not None])
 
     def retrying(self, account: str, tier: str, n: int) -> None:
         """Retries are written to the topic of ``tier``."""

@@ -92,12 +92,15 @@ class LaneMachine(RuleBasedStateMachine):
             self.writing.append(write)
         tally = self.lane.take_tally()
         for settled in tally.settled:
-            assert settled.delivery.offset not in self.busy
-            self.finished.add(settled.delivery.offset)
+            offsets = {delivery.offset for delivery in settled.deliveries}
+            assert not offsets & self.busy
+            self.finished |= offsets
         self.alerts += [a.action for a in tally.alerts if a.action != "throttled"]
         turns = ["breaker_opened", "breaker_closed"] * len(self.alerts)
         assert self.alerts == turns[: len(self.alerts)], "one alert for each opening"
-        assert sum(n for (o, _), n in tally.outcomes.items()) == len(tally.settled)
+        assert sum(n for (o, _), n in tally.outcomes.items()) == sum(
+            len(settled.deliveries) for settled in tally.settled
+        )
         return writes
 
     # -- what an owner does -----------------------------------------------------------------

@@ -301,7 +301,7 @@ class Bench:
 
     def note(self, tally: Tally) -> None:
         self.outcomes.update(tally.outcomes)
-        self.settled.update(event_id(s.delivery) for s in tally.settled)
+        self.settled.update(event_id(d) for s in tally.settled for d in s.deliveries)
         self.alerts.extend((a.action, a.reason) for a in tally.alerts)
 
     def _next_at(self) -> float:

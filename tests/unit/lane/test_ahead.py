@@ -86,7 +86,7 @@ def test_an_item_is_taken_once_and_by_the_same_bytes_alone() -> None:
     assert shelf.take(None, START) is None
     ready = shelf.take(record(0).value, START)
     assert ready is not None
-    assert ready.event_id == "e0"
+    assert ready[1] == "e0"
     assert shelf.take(record(0).value, START) is None
     assert shelf.bytes == 0
 

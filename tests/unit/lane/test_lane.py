@@ -466,7 +466,7 @@ def test_a_duplicate_is_delivered_and_counted_apart() -> None:
     tally = one.take_tally()
     assert tally.outcomes == {("delivered", "duplicate"): 2}
     assert tally.requests == {("delivered", "0"): 1}
-    assert [s.event_id for s in tally.settled] == ["e0", "e1"]
+    assert [d.event_id for s in tally.settled for d in s.deliveries] == ["e0", "e1"]
 
 
 def test_a_single_event_too_large_has_a_name_of_its_own() -> None:

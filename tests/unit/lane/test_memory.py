@@ -10,7 +10,7 @@ import pytest
 
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Item
-from forwarder.lane.ahead import Ready, Shelf
+from forwarder.lane.ahead import Shelf
 from forwarder.lane.lane import Delivery
 from forwarder.lane.window import OVERHEAD
 from tests.unit.destinations import build
@@ -52,7 +52,7 @@ def test_a_shelf_takes_little_more_than_it_is_counted_as(destination: str) -> No
     for n in range(number):
         item = mine.prepare(event)
         assert isinstance(item, Item)
-        shelf.put(f"{n:0300}".encode(), Ready(item, f"e{n}", START))
+        shelf.put(f"{n:0300}".encode(), (item, f"e{n}", START))
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after - before < shelf.bytes + number * OVERHEAD

@@ -31,6 +31,7 @@ from forwarder.cli.secrets import credential_of
 from forwarder.cli.validate import report_invalid
 from forwarder.credentials import Credential
 from forwarder.destinations import DESTINATIONS
+from forwarder.destinations.answers import unechoed
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
 from forwarder.destinations.settings import AccountSettings
 from forwarder.event import ConversionEvent
@@ -179,7 +180,7 @@ class Once:
             host = urlsplit(request.url).netloc
             arrived = "it may have arrived all the same" if answer.maybe_sent else "not sent"
             return Sent("transient", answer.kind, f"no answer from {host}: {arrived}")
-        reading = self.account.read(answer, 1, time.time())
+        reading = unechoed(self.account.read(answer, 1, time.time()), request)
         if reading.named:
             refusal = next(iter(reading.named.values()))
             reading = replace(reading, code=refusal.code, message=refusal.message)

@@ -6,19 +6,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import orjson
 
 from forwarder.destinations.contract import Reading, Verdict
-from forwarder.http.port import HttpAnswer
+from forwarder.http.port import HttpAnswer, HttpRequest
 
 MAX_MESSAGE = 256
 MAX_WAIT = 3600.0
 """Seconds. The longest ``Retry-After`` that is believed: the longest window of any vendor."""
 _MAX_READ = 2048  # characters of a message that are looked at
+_SHORTEST_SECRET = 4
+_NO_SECRETS = frozenset({"application/json", "Bearer"})
+_HALVES = re.compile(rb"((?<!\\)(?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _WORD = "[A-Za-z0-9_+/=-]"
 
 
@@ -58,6 +63,32 @@ def scrub(message: object) -> str:
     return _cut(text)
 
 
+def unechoed(reading: Reading, request: HttpRequest) -> Reading:
+    """The same without what the request carried in its headers: a credential that looks like no
+    secret passes ``scrub``, and some vendors repeat the one that they refuse.
+    """
+    if not (reading.message or reading.named):
+        return reading
+    words = [word for value in request.headers.values() for word in value.split()]
+    secret = [word for word in words if len(word) >= _SHORTEST_SECRET and word not in _NO_SECRETS]
+    named = {
+        index: replace(refusal, message=_without(refusal.message, secret))
+        for index, refusal in reading.named.items()
+    }
+    return replace(reading, message=_without(reading.message, secret), named=named)
+
+
+def _without(message: str, secret: Iterable[str]) -> str:
+    """``message`` without these words, nor the part of one that a cut has left at its end."""
+    for word in secret:
+        message = message.replace(word, "…")
+        for length in range(len(word) - 1, _SHORTEST_SECRET - 1, -1):
+            if message.endswith(word[:length]):
+                message = message[:-length] + "…"
+                break
+    return message
+
+
 def _readable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
@@ -67,12 +98,15 @@ def _cut(text: str) -> str:
 
 
 def parsed(body: bytes) -> object:
-    """The JSON value in a body; ``None`` where there is none."""
-    try:
-        value: object = orjson.loads(body)
-    except ValueError:
-        return None
-    return value
+    """The JSON value in a body; ``None`` where there is none. A byte order mark, and halves of
+    characters that lost their other half, do not hide what an answer says.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    for text in (body, _HALVES.sub(rb"\1\\ufffd", body)):
+        with suppress(ValueError):
+            value: object = orjson.loads(text)
+            return value
+    return None
 
 
 def fields(value: object) -> Mapping[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from forwarder.destinations.answers import unechoed
 from forwarder.destinations.contract import Reading, Verdict
 from forwarder.http.port import HttpAnswer, HttpFailure
 from forwarder.lane.breaker import MISCONFIGURED
@@ -72,7 +73,8 @@ class Answers:
     def _read(self, attempt: Attempt, answer: HttpAnswer | HttpFailure, now: float) -> Reading:
         if isinstance(answer, HttpFailure):
             return Reading(Verdict.TRANSIENT, f"local.{answer.kind}", "no usable answer came")
-        return self._parts.account.read(answer, len(attempt.deliveries), now)
+        reading = self._parts.account.read(answer, len(attempt.deliveries), now)
+        return unechoed(reading, attempt.request)
 
     # -- delivered --------------------------------------------------------------------------
     def _delivered(self, attempt: Attempt, reading: Reading, now: float) -> None:

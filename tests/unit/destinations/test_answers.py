@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from forwarder.destinations.contract import Reading, Refusal, Verdict
-from forwarder.http.port import HttpAnswer
-from tests.unit.destinations.build import NOW, account, load
+from forwarder.credentials import Credential
+from forwarder.destinations.answers import unechoed
+from forwarder.destinations.contract import Item, Reading, Refusal, Verdict
+from forwarder.http.port import HttpAnswer, HttpRequest
+from tests.unit.destinations.build import BASES, NOW, account, event, load
 
 DESTINATIONS = ("tiktok", "tradedesk", "thrad")
 ANSWERS = [(name, tree) for name, trees in load("answers").items() for tree in trees]
@@ -174,3 +176,42 @@ def test_a_long_message_is_cut_between_characters() -> None:
     message = account("tiktok").read(answer, 1, NOW).message
     assert len(message.encode()) in (255, 256)
     assert set(message) == {"ä", " "}
+
+
+def request(destination: str, secret: str) -> HttpRequest:
+    secrets = {"access_token": secret, "api_key": secret, "secret_key": secret}
+    item = account(destination).prepare(event(BASES[destination]))
+    assert isinstance(item, Item)
+    return account(destination).request([item], Credential(1, secrets))
+
+
+@pytest.mark.parametrize("destination", ["tiktok", "thrad"])
+@pytest.mark.parametrize("status", [200, 401, 422])
+@pytest.mark.parametrize("said", ["bad key {} today", "{}", "x" * 3 + " y" * 120 + " {}"])
+def test_a_vendor_that_repeats_the_credential_tells_nobody(
+    destination: str, status: int, said: str
+) -> None:
+    """Also one without a digit, which looks like any other word, and one that a cut has halved."""
+    message = said.format("hush-hush-token")
+    whole = {"code": 40105, "message": message, "error": message, "detail": message}
+    for body_ in (orjson.dumps(whole), message.encode()):
+        answer = HttpAnswer(status, {}, body_)
+        read = unechoed(
+            account(destination).read(answer, 1, NOW), request(destination, "hush-hush-token")
+        )
+        assert "hush" not in f"{read.message} {read.code} {read.named}"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'\xef\xbb\xbf{"code": 40002, "message": "no good"}',
+        b'{"code": 40002, "message": "no good\\ud800"}',
+        b'{"code": 40002, "data": "\\udc00 \\\\\\ud83d", "message": "no good"}',
+        b'{"code": 40002, "data": "\\\\ud800", "message": "no good"}',
+    ],
+)
+def test_what_is_odd_in_a_body_does_not_hide_its_code(odd: bytes) -> None:
+    read = account("tiktok").read(HttpAnswer(200, {}, odd), 1, NOW)
+    assert (read.verdict, read.code) == (Verdict.REJECTED, "40002")
+    assert read.message.startswith("no good")

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:
@@ -111,6 +112,31 @@ class Fetched:
 fetching.PartitionRecords = Fetched
 
 
+def _broken_if_closed(write: Callable[..., Any]) -> Callable[..., Any]:
+    """A write to a connection that the broker has just closed fails as a broken connection.
+
+    uvloop raises a bare ``RuntimeError`` there, for which aiokafka is not prepared (its issue
+    1038): the task that keeps the metadata ends by it without a word, and a member that has lost
+    its coordinator never finds it again.
+    """
+
+    @functools.wraps(write)
+    def checked(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
+        try:
+            return write(connection, *arguments, **options)
+        except KafkaError:
+            raise
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"connection closed: {error}") from error
+
+    return checked
+
+
+AIOKafkaConnection.send = _broken_if_closed(AIOKafkaConnection.send)
+AIOKafkaConnection._send_sasl_token = _broken_if_closed(AIOKafkaConnection._send_sasl_token)
+
+
 def forget(consumer: AIOKafkaConsumer) -> None:
     """Drop what it fetched and nobody read, once it is closed: its own cycles hold that, too."""
     if consumer._fetcher is not None:
@@ -132,9 +158,7 @@ async def abandon(consumer: AIOKafkaConsumer, seconds: float) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=seconds)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await consumer._client.close()
+    await _close(consumer._client, seconds)
 
 
 async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
@@ -145,9 +169,15 @@ async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
     if sender is not None and not sender.done():
         sender.cancel()
         await asyncio.wait([sender], timeout=seconds)
+    await _close(producer.client, seconds)
+
+
+async def _close(client: Any, seconds: float) -> None:
+    if client._sync_task is not None and client._sync_task.done():
+        client._sync_task = None  # what ended it would be raised instead of closing connections
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await producer.client.close()
+            await client.close()
 
 
 async def connect_once(client: Any) -> None:

@@ -240,7 +240,7 @@ class AiokafkaProducer:
         try:
             async with asyncio.timeout(self._connection.stop_timeout):
                 await line.inner.stop()
-        except (KafkaError, OSError, TimeoutError):
+        except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
             await inside.abandon_producer(line.inner, 1.0)
 
 

@@ -1,0 +1,77 @@
+"""aiokafka on uvloop, where a write to a connection that was closed is an error of its own kind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import uvloop
+from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from forwarder.kafka import reader
+
+METADATA = {3: (0, 13)}
+
+
+@contextlib.asynccontextmanager
+async def _closed() -> AsyncIterator[Any]:
+    """A connection that the broker has reset, before anybody read that from it."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = writer.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    connection: Any = AIOKafkaConnection(host, port)
+    connection._versions = METADATA
+    connection._reader, connection._writer = await asyncio.open_connection(host, port)
+    connection._read_task = asyncio.create_task(asyncio.sleep(0))
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            await connection._reader.read()
+    try:
+        yield connection
+    finally:
+        server.close()
+
+
+WRITES: dict[str, Callable[[Any], Any]] = {
+    "request": lambda connection: connection.send(MetadataRequest([])),
+    "token": lambda connection: connection._send_sasl_token(b"token"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_to_a_closed_connection_is_a_broken_connection(name: str) -> None:
+    """Else the task that keeps the metadata ends by it, and the member is deaf from then on."""
+
+    async def scenario() -> None:
+        async with _closed() as connection:
+            with pytest.raises(KafkaConnectionError):  # at once: with no answer it takes 40 s
+                await WRITES[name](connection)
+            assert not connection.connected()
+
+    uvloop.run(scenario())
+
+
+async def test_a_consumer_whose_tasks_ended_badly_can_be_closed() -> None:
+    """What ended them is not raised instead: it would hide why the process stops."""
+
+    async def ends_badly() -> None:
+        raise RuntimeError("the handler is closed")
+
+    inner = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    inner._client._sync_task = asyncio.create_task(ends_badly())
+    await asyncio.sleep(0)
+    await reader.close(inner, 1.0)
+    assert inner._closed

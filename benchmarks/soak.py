@@ -193,7 +193,9 @@ def taken(deployment: Deployment) -> dict[str, tuple[int, int]]:
 
 
 def size(worker: WorkerProcess) -> float:
-    """Resident MiB."""
+    """Resident MiB; 0 for one that has ended."""
+    if worker.process.poll() is not None:
+        return 0.0
     for line in Path(f"/proc/{worker.process.pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

@@ -12,12 +12,14 @@ from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.cli.scanning import on_kafka
 from forwarder.kafka.port import Kafka
 from forwarder.kafka.records import rfc3339
-from forwarder.ops.condition import accounts_line
-from forwarder.ops.words import count, span
+from forwarder.ops.condition import Condition, accounts_line
+from forwarder.ops.words import count, plural, span
 from forwarder.overview import AccountOverview, Observer, Overview
 from forwarder.settings import Settings
 
 SCANNED: Final = 100_000
+UNSENT: Final = "no sender"
+"""In place of delivering, where nobody does."""
 COLUMNS: Final = (
     "account",
     "condition",
@@ -64,7 +66,7 @@ async def _look(kafka: Kafka, settings: Settings, most: int) -> Overview:
 
 def _print(found: Overview) -> None:
     at_least = "" if found.complete else "at least "
-    typer.echo(accounts_line([one.status for one in found.accounts], found.at))
+    typer.echo(_headline(found))
     typer.echo("")
     table("Accounts", COLUMNS, [_row(one, found.at, at_least) for one in found.accounts])
     typer.echo("")
@@ -85,6 +87,14 @@ def _print(found: Overview) -> None:
         say("not all retries and dead letters were read: see --scan")
 
 
+def _headline(found: Overview) -> str:
+    left = [one for one in found.accounts if _condition(one, found.at) == UNSENT]
+    others = [one.status for one in found.accounts if one not in left]
+    said = [f"{plural(len(left), 'account')} with events, but without a sender."] if left else []
+    said += [accounts_line(others, found.at)] if others or not left else []
+    return " ".join(said)
+
+
 def _row(one: AccountOverview, now: float, at_least: str) -> tuple[object, ...]:
     lane = one.status.lane
     oldest = None if lane is None else lane.oldest_seconds
@@ -100,7 +110,11 @@ def _row(one: AccountOverview, now: float, at_least: str) -> tuple[object, ...]:
 
 
 def _condition(one: AccountOverview, now: float) -> str:
-    return "no queue" if one.status.lane is None else one.condition(now).value
+    if one.status.lane is None:
+        return "no queue"
+    told = one.condition(now)
+    unsent = told is Condition.DELIVERING and one.owner is None
+    return UNSENT if unsent else told.value
 
 
 def _why(one: AccountOverview, now: float) -> str:

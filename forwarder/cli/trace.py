@@ -145,7 +145,8 @@ async def _search(
         topics = [names.events, *names.queues, *names.retries, names.dead_letters]
         with bar("looking for it") as shown:
             await _read(reader, _partitions(topics, there), since, search, shown)
-            later = [names.settlements, names.ledger] if search.found or wanted.event_id else []
+        later = [names.settlements, names.ledger] if search.found or wanted.event_id else []
+        with bar("reading settlements and replays") as shown:
             await _read(reader, _partitions(later, there), since, search, shown)
         return sorted(search.found.values(), key=lambda one: (one.at or 0.0, one.origin))
     finally:

@@ -68,7 +68,9 @@ def test_what_waits_and_since_when(forwarder: Run, config: str, cluster: Cluster
     ttd = account(found, "acme-ttd")
     assert 0 <= ttd["oldest_waiting_seconds"] < 60
     assert 86_000 < ttd["seconds_to_expiry"] < 86_400
-    assert ttd["condition"] == "delivering"
+    assert ttd["condition"] == "no sender"
+    told = forwarder("status", config).out.splitlines()[0]
+    assert told == "2 accounts with events, but without a sender. 1 account idle."
     assert found["events"] == {"waiting": 1, "routers": []}
 
 
@@ -113,7 +115,7 @@ def test_a_lane_whose_offsets_are_lost(forwarder: Run, config: str, cluster: Clu
     found = account(look(forwarder, config), "acme-ttd")
     assert (found["condition"], found["breaker"]["reason"]) == ("breaker open", "no_offset")
     assert "its offsets are lost: set kafka.start_from" in found["why"]
-    assert account(look(forwarder, config), "acme-thrad")["condition"] == "delivering"
+    assert account(look(forwarder, config), "acme-thrad")["condition"] == "no sender"
 
 
 def test_retrying_and_dead_letters_of_the_last_hour(

@@ -71,7 +71,7 @@ class WorkerProcess:
         """Its exit code, once it has ended."""
         return await asyncio.to_thread(self.process.wait, within)
 
-    async def ready(self, within: float = 30.0) -> None:
+    async def ready(self, within: float = 60.0) -> None:
         """Wait for ``/readyz``; raises with the end of the log when it does not come."""
         async with aiohttp.ClientSession() as session, asyncio.timeout(within):
             while True:

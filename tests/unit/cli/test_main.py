@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from forwarder.__main__ import main as start
 from forwarder.cli import validate
 from forwarder.kafka.port import Refused
 from tests.unit.cli.conftest import Run
@@ -22,6 +23,27 @@ def test_without_a_command_its_help_is_shown(forwarder: Run) -> None:
         assert ended.code == 2
         assert "Usage: forwarder" in ended.err
         assert "error" not in ended.err
+
+
+class InterruptsWhoLoads:
+    """A finder of modules that meets Ctrl-C at one of them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self._name:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_it_loads_ends_it_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "forwarder.cli.main"
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [InterruptsWhoLoads(name), *sys.meta_path])
+    assert start() == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_help_and_version(forwarder: Run) -> None:

@@ -5,7 +5,7 @@ own questions and commands below ``/_sandbox``.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 from aiohttp import web
@@ -91,7 +91,7 @@ class Sandbox:
         self.simulator.behave(Behaviour.model_validate(behaviour))
 
     def _app(self) -> web.Application:
-        app = web.Application(client_max_size=_LARGEST)
+        app = web.Application(client_max_size=_LARGEST, middlewares=[_readable])
         Control(self.simulator).add_to(app)
         app.router.add_route("*", "/{path:.*}", self._vendor)
         return app
@@ -106,3 +106,14 @@ class Sandbox:
                 request.transport.abort()
             return web.Response()  # nobody reads it any more
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+
+@web.middleware
+async def _readable(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A body that is not packed as its headers say is the caller's mistake, not the sandbox's."""
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        return web.Response(status=400, text="the body is not encoded as Content-Encoding says\n")

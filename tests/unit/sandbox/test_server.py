@@ -174,3 +174,13 @@ async def test_stopping_ends_hanging_requests_soon(client: AiohttpClient) -> Non
         await sandbox.stop()
         await sandbox.stop()
         assert isinstance(await task, HttpFailure)
+
+
+@pytest.mark.parametrize("path", ["tiktok/open_api/v1.3/event/track/", "_sandbox/behave"])
+async def test_a_body_that_cannot_be_unpacked_is_a_bad_request(
+    control: aiohttp.ClientSession, path: str
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with control.post(path, data=b"not packed", headers=headers) as answer:
+        assert answer.status == 400
+        assert "Content-Encoding" in await answer.text()

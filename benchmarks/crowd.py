@@ -85,7 +85,7 @@ async def create_topics(settings: Path) -> None:
     command = [*FORWARDER, "topics", "create", "--config", str(settings)]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
     assert await process.wait() == 0
-    await asyncio.sleep(5)
+    await asyncio.sleep(20)
 
 
 async def fed(rig: Rig, one: Scene) -> None:

@@ -48,13 +48,14 @@ def _age(measured: Sequence[Measured], name: str) -> str:
 
 
 def _ratios(ratios: Sequence[Found]) -> Iterator[str]:
-    yield "| CPU for a delivery | over | ratio | lowest to highest | target | guard |"
-    yield "|---|---|--:|--:|--:|--:|"
+    yield "| CPU for a delivery | over | ratio | lowest to highest | target | met | guard |"
+    yield "|---|---|--:|--:|--:|---|--:|"
     for one in ratios:
         ratio = one.ratio
         yield (
             f"| {ratio.above} | {ratio.below} | **{one.median:.2f}** "
-            f"| {one.least:.2f} to {one.most:.2f} | {ratio.target:.2f} | {ratio.guard:.2f} |"
+            f"| {one.least:.2f} to {one.most:.2f} | {ratio.target:.2f} "
+            f"| {'yes' if one.met else 'no'} | {ratio.guard:.2f} |"
         )
 
 
@@ -78,6 +79,8 @@ def plot(runs: Runs) -> str:
         f'font-family="sans-serif" font-size="13">\n'
         f'<rect width="100%" height="100%" fill="#ffffff"/>\n'
         f'<text x="10" y="20" font-weight="bold">Microseconds of CPU for one delivery</text>\n'
+        f'<text x="{LEFT}" y="20" fill="#52606d">'
+        f"median, lowest to highest; grey: yardsticks</text>\n"
         f"{bars}</svg>\n"
     )
 

@@ -43,6 +43,10 @@ class Found:
     most: float
 
     @property
+    def met(self) -> bool:
+        return self.median <= self.ratio.target
+
+    @property
     def broken(self) -> bool:
         return self.median > self.ratio.guard
 

@@ -104,6 +104,8 @@ class Driver:
                     permit.unused()
             if attempt is not None:
                 self._start(attempt, permit)
+            else:
+                await asyncio.sleep(0)  # it may find nothing again and again, and others must run
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()

@@ -102,11 +102,13 @@ def parsed(body: bytes) -> object:
     characters that lost their other half, do not hide what an answer says.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
-    for text in (body, _HALVES.sub(rb"\1\\ufffd", body)):
+    value: object = None
+    try:
+        value = orjson.loads(body)
+    except ValueError:
         with suppress(ValueError):
-            value: object = orjson.loads(text)
-            return value
-    return None
+            value = orjson.loads(_HALVES.sub(rb"\1\\ufffd", body))
+    return value
 
 
 def fields(value: object) -> Mapping[str, object]:

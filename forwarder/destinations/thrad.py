@@ -6,7 +6,6 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -37,7 +36,7 @@ from forwarder.destinations.settings import (
     Sources,
     Text,
 )
-from forwarder.destinations.values import filled, number, query_value, scope, sized
+from forwarder.destinations.values import filled, number, query_value, scope, sized, utc
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpRequest
 from forwarder.units import Duration
@@ -148,7 +147,7 @@ class ThradAccount(Account):
             return Rejected("currency_missing", "a currency is needed: the event's or advertiser's")
         conversion = {
             "click_id": click_id,
-            "conversion_time": _time(event.event_time),
+            "conversion_time": utc(math.floor(event.event_time)),
             "conversion_value": self._value(event, type_),
             "currency": currency,
             "event_type": type_,
@@ -203,10 +202,6 @@ class ThradAccount(Account):
         if self._own.advertiser_api_url is not None:
             return self._own.advertiser_api_url
         return _ADVERTISER_API_URL if self._own.base_url == _BASE_URL else self._own.base_url
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(math.floor(at), UTC).isoformat()[:19] + "Z"
 
 
 def _impersonal(id_: str | None) -> str | None:

@@ -11,6 +11,8 @@ from forwarder.http.port import HttpAnswer
 
 _OK = 200
 _NOT_FOUND = 404
+_DELIVERED = Reading(Verdict.DELIVERED, code="ok")
+_DUPLICATE = Reading(Verdict.DELIVERED, code="duplicate", duplicate=True)
 
 
 def read(answer: HttpAnswer, now: float) -> Reading:
@@ -18,7 +20,7 @@ def read(answer: HttpAnswer, now: float) -> Reading:
     body = parsed(answer.body)
     status = fields(body).get("status")
     if answer.status == _OK and status in ("ok", "duplicate"):
-        return Reading(Verdict.DELIVERED, code=str(status), duplicate=status == "duplicate")
+        return _DELIVERED if status == "ok" else _DUPLICATE
     error = fields(fields(body).get("error"))
     words = _words(answer, body)
     code = token(error.get("code"), at_most=64) or ""

@@ -6,12 +6,11 @@ import hashlib
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
 from forwarder.destinations.tradedesk_countries import ALPHA3
-from forwarder.destinations.values import filled, money_text
+from forwarder.destinations.values import filled, money_text, utc
 from forwarder.event import Consent, ConversionEvent, Item, User
 from forwarder.normal import is_digest
 
@@ -176,8 +175,7 @@ def td_value(path: str) -> Callable[[ConversionEvent], str | None]:
 
 
 def _rfc3339(event: ConversionEvent) -> str:
-    time = datetime.fromtimestamp(math.floor(event.event_time), UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(math.floor(event.event_time))
 
 
 def _td_text(value: object) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
@@ -41,6 +43,12 @@ def whole(quantity: Decimal) -> int | None:
     """A quantity that is a whole number; ``None`` for a fraction. Floats as in ``number``."""
     as_float = float(quantity)
     return int(as_float) if as_float.is_integer() else None
+
+
+@lru_cache(maxsize=1024)  # events come together, and many in one second
+def utc(second: int) -> str:
+    """Epoch seconds as ``2026-11-21T12:00:00Z``."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19] + "Z"
 
 
 def query_value(url: str | None, name: str) -> str | None:

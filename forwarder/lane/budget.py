@@ -259,7 +259,6 @@ async def acquire(budgets: Sequence[Budget]) -> Permit:
     """
     entered: list[Budget] = []
     try:
-        await asyncio.sleep(0)  # a lane that finds nothing to send must not hold up the loop
         for budget in budgets if len(budgets) == 1 else sorted(budgets, key=_in_order):
             await budget.enter()
             entered.append(budget)

@@ -72,10 +72,10 @@ def reuse_a_window(patch: pytest.MonkeyPatch) -> None:
     opened = Opener.open
     drained = Lane.drain
 
-    async def reused(self: Opener, at: TopicPartition) -> tuple[Lane, Place] | None:
-        kept: dict[TopicPartition, tuple[Lane, Place] | None] = self.__dict__.setdefault("kept", {})
+    async def reused(self: Opener, at: TopicPartition, start: Place) -> Lane:
+        kept: dict[TopicPartition, Lane] = self.__dict__.setdefault("kept", {})
         if at not in kept:
-            kept[at] = await opened(self, at)
+            kept[at] = await opened(self, at, start)
         return kept[at]
 
     def drain(self: Lane, now: float) -> Sequence[Write]:

@@ -204,7 +204,7 @@ def _quiet(random: Random) -> tuple[str, Any]:
         "advertiser_id": "adv",
         "tracker_id": "t",
         "concurrency": 4,
-        "batch": {"events": 8, "linger": 0.2},
+        "batch": {"events": 24, "linger": 0.2},
     }
     return _account(random, "tradedesk", QUIET, "secret_key", own, 2000)
 

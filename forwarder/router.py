@@ -359,16 +359,22 @@ class Router:
     async def _commit_due(self) -> None:
         due = {tp: at for tp, at in self._next.items() if self._committed.get(tp) != at}
         offsets = due or dict(list(self._next.items())[:1])
+        epoch = self._epoch
         if offsets:
             await self._lease.commit({tp: Committed(at) for tp, at in offsets.items()})
-            self._committed |= offsets
+            if epoch == self._epoch:
+                self._committed |= offsets
             self.view.committed_at = self._clock()
 
     async def _committing(self) -> None:
-        """Wait for the commit that is under way: batches commit in order."""
-        if self._commit is not None:
-            await self._commit
-            self._commit = None
+        """Wait for the commit that is under way: batches commit in order. Whoever gives up waiting
+        does not end it: cancelled, it would end the next one who waits, too.
+        """
+        if (commit := self._commit) is not None:
+            await asyncio.wait({commit})
+            if self._commit is commit:
+                self._commit = None
+            commit.result()
 
     async def _give_back(self, problem: KafkaProblem) -> None:
         """What was polled is not settled: read it again from where this member stands."""

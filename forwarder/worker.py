@@ -173,6 +173,8 @@ class Worker:
             task.cancel()
         seen = await asyncio.gather(*watching, return_exceptions=True)
         raise_first(*ended, *seen)
+        if not self._stopping.is_set():
+            raise RuntimeError("a part of the worker ended without being asked to")
 
     async def _prepare(self) -> None:
         """Topics first: subscribing to a missing one would create it with the broker's defaults."""

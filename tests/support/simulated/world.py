@@ -245,6 +245,8 @@ class World:
         if replica.crashed is not None:
             told = "".join(traceback.format_exception(replica.crashed))
             self.ledger.break_("a replica crashed", replica.name, told)
+        if replica.ended == "stopped" and not replica.stopping:
+            self.ledger.break_("a replica stopped by itself", replica.name)
         if self._ending:
             return
         same = sum(r.alive and r.roles == replica.roles for r in self._replicas)

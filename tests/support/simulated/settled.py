@@ -84,4 +84,14 @@ class Settled:
             return None
         if any(retry.number > record.number for retry in ledger.in_retry.get(pair, ())):
             return None
+        if record.fresh and self._comes_again(record, pair):
+            return None
         return None if ledger.takes(pair) else f"{event.event_id} neither sent nor written"
+
+    def _comes_again(self, record: Queued, pair: tuple[str, str]) -> bool:
+        """Whether ``record`` may be dropped as a router's repeat: the first one of its origin waits
+        in a retry topic, or came back to the queue behind ``record``.
+        """
+        back = [one for one in self._ledger.in_queue.get(pair, ()) if not one.fresh]
+        moved = len(self._ledger.in_retry.get(pair, ()))
+        return len(back) < moved or any(one.number > record.number for one in back)

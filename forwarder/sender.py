@@ -211,10 +211,13 @@ class Sender:
 
     async def _drained(self, drivers: Sequence[Driver]) -> None:
         """Without the lease these lanes may be another one's, and nothing of theirs is written."""
+        if not drivers:
+            return
         if not self._lease.held:
             await self._commit(drivers)
-        if self._lease.held:
-            await self._outbox.drain(drivers)
+        if not self._lease.held:
+            raise Stale("the lease ended, so nothing more may be written")
+        await self._outbox.drain(drivers)
 
     async def _in_time(self, seconds: float, step: Awaitable[None]) -> None:
         """One step of the drain. What it leaves undone the next owner does again."""

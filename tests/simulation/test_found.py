@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.simulated.plan import Fault, Plan
 from tests.support.simulated.scene import scene
 from tests.support.simulated.vendors import Weather
-from tests.support.simulated.world import Outcome, play
+from tests.support.simulated.world import Outcome, play, run
 
 DLQ = 0.999
 """As ``Fault.pick``: the last topic by name."""
@@ -153,3 +155,9 @@ def test_an_outage_of_the_replica_that_is_left_slows_everybody_down() -> None:
             request_timeout=3.0,
         )
     )
+
+
+@pytest.mark.parametrize("seed", [315, 329, 345, 798, 1809, 1812])
+def test_what_seeds_found_stays_repaired(seed: int) -> None:
+    """798: a sender that was revoked without a lease called its drain complete."""
+    assert run(seed).violations == ()

@@ -71,7 +71,7 @@ async def test_a_thawed_replica_sends_nothing_and_its_late_answers_change_nothin
             assert requests(deployment) == before
             heir.thaw()
             await load.stop()
-            found = await balance(deployment, load, BOTH)
+            found = await balance(deployment, load, BOTH, within=150)  # a rebalance may take 60 s
         for one in found.values():
             assert one.lost == [], logs(deployment)
             # One second uncommitted and what was in flight, of each of the two.
@@ -103,7 +103,7 @@ async def test_a_replica_without_its_coordinator_stops_within_half_a_session(
             proxy.dropped = ()
             await asyncio.sleep(2)
             await load.stop()
-            found = await balance(deployment, load, BOTH)
+            found = await balance(deployment, load, BOTH, within=150)  # a rebalance may take 60 s
         for one in found.values():
             assert one.lost == [], logs(deployment)
             assert one.repeated <= 2 * (SESSION / 2 + 1) * RATE

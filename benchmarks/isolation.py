@@ -21,31 +21,15 @@ from pathlib import Path
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from tests.fault.test_isolation import EVENT, HEALTHY, TROUBLE, account, source
 from tests.support.broker import Broker
 from tests.support.deployment import Deployment, WorkerProcess
+from tests.support.isolation import HEALTHY, TROUBLE, account, publish, source
 
-RATE = 100.0
-"""Events a second, each for every account that takes part."""
 LEAST = 0.95
 MOST = 1.1
 SETTLES = 1.5
 Rows = list[tuple[float, float]]
 """When an event was published, and when the vendor had it."""
-
-
-async def publish(producer: AIOKafkaProducer, topic: str, advertiser: str, seconds: float) -> int:
-    number, began = 0, time.monotonic()
-    while (elapsed := time.monotonic() - began) < seconds:
-        while number < elapsed * RATE:
-            now = time.time()
-            event = EVENT % (now * 1000, number, now, advertiser)
-            await producer.send(topic, event.encode(), partition=number % 24)
-            number += 1
-        await asyncio.sleep(0.005)
-    await producer.flush()
-    await asyncio.sleep(SETTLES)
-    return number
 
 
 def arrived(deployed: Deployment, name: str) -> Rows:
@@ -85,6 +69,7 @@ async def measure(arguments: argparse.Namespace, directory: Path) -> bool:
                     published[advertiser] += await publish(
                         producer, topic, advertiser, arguments.seconds
                     )
+                    await asyncio.sleep(SETTLES)
                     spans[advertiser].append((since, time.time()))
             await producer.stop()
             print(f"breakers open in the end: {', '.join(sorted(await opened(worker)))}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import statistics
 import time
 from collections import defaultdict
@@ -15,53 +14,9 @@ from aiokafka import AIOKafkaProducer
 
 from tests.support.broker import Broker
 from tests.support.deployment import Deployment
+from tests.support.isolation import HEALTHY, TROUBLE, account, publish, source
 
-RATE = 100
 SECONDS = 8
-HEALTHY = ("well-one", "well-two")
-TROUBLE: dict[str, dict[str, object]] = {
-    "hangs": {"hang": True},
-    "resets": {"reset": True},
-    "revoked": {"status": 401},
-    "throttled": {"code": 40100},
-}
-EVENT = (
-    '{"event_id":"%d-%d","event_name":"purchase","event_time":%.3f,"advertiser":"%s",'
-    '"user":{"email":"buyer@example.com"},"page":{"url":"https://shop.example/thanks"}}'
-)
-
-
-def source(name: str) -> str:
-    """The pixel of an account."""
-    return re.sub("[^A-Z]", "", name.upper()).ljust(12, "X")
-
-
-def account(name: str, *advertisers: str) -> dict[str, object]:
-    return {
-        "destination": "tiktok",
-        "advertisers": list(advertisers),
-        "event_source": "web",
-        "event_source_id": source(name),
-        "access_token": f"token-of-{name}",
-        # So that a tenth of the latency is more than what a busy machine adds.
-        "batch": {"linger": "1s"},
-    }
-
-
-async def publish(bootstrap: str, topic: str, advertiser: str, seconds: float) -> int:
-    """At a steady rate; ids begin with the millisecond."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1)
-    await producer.start()
-    number, began = 0, time.monotonic()
-    while (elapsed := time.monotonic() - began) < seconds:
-        while number < elapsed * RATE:
-            now = time.time()
-            event = EVENT % (now * 1000, number, now, advertiser)
-            await producer.send(topic, event.encode(), partition=number % 24)
-            number += 1
-        await asyncio.sleep(0.01)
-    await producer.stop()
-    return number
 
 
 def latencies(deployment: Deployment, name: str, since: float) -> dict[int, list[float]]:
@@ -93,14 +48,17 @@ async def test_healthy_accounts_keep_rate_and_latency(
             deployment.sandbox.behave(destination="tiktok", account=source(name), **trouble)
         worker = await deployment.start()
         topic = f"{unique}-events"
-        await publish(broker.bootstrap, topic, "calm", 2)  # warms up
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks=1)
+        await producer.start()
+        await publish(producer, topic, "calm", 2)  # warms up
 
         since = time.time()
-        await publish(broker.bootstrap, topic, "calm", SECONDS)
+        await publish(producer, topic, "calm", SECONDS)
         await asyncio.sleep(1.5)
         alone = {name: typical(latencies(deployment, name, since)) for name in HEALTHY}
         since = time.time()
-        number = await publish(broker.bootstrap, topic, "acme", SECONDS)
+        number = await publish(producer, topic, "acme", SECONDS)
+        await producer.stop()
         await asyncio.sleep(1.5)
         for name in HEALTHY:
             beside = latencies(deployment, name, since)

@@ -30,8 +30,9 @@ from forwarder.kafka.port import (
 )
 from forwarder.kafka.records import oversize
 from forwarder.lease import Lease
-from forwarder.ops.logs import Action, Log
+from forwarder.ops.logs import Log
 from forwarder.plan import Plan, Planner
+from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
 
 POLL_RECORDS = 2000
 POLL_SECONDS = 0.5
@@ -40,7 +41,6 @@ WRITE_STALLED = 5.0
 DRAIN_SECONDS = 20.0
 """How long a revoke waits for the batch that is being written: far below the 60 s that the group
 waits, far above what brokers in good health need."""
-PAUSE_AFTER_TROUBLE = 1.0
 POLL_AGAIN_SECONDS = 30.0
 
 
@@ -161,21 +161,14 @@ class Router:
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         self._due.resume(self._now())
-        try:
-            polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
-        except Broken:
-            raise
-        except KafkaProblem as problem:
-            refused = isinstance(problem, Refused)
-            if refused:  # an operator must act: a restart would change nothing
-                self.view.progress_at = self._clock()
-            action: Action = "kafka_refused" if refused else "kafka_unreachable"
-            self._log.warning(action, role="router", error=str(problem))
-            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-            return {}
-        if self._consumer.settled:
-            self.view.progress_at = self._clock()
-        return polled
+        return await poll(
+            self._consumer,
+            POLL_RECORDS,
+            POLL_SECONDS,
+            progress=self.view,
+            clock=self._clock,
+            tell=lambda action, error: self._log.warning(action, role="router", error=error),
+        )
 
     async def _turn_while_polling(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
         """A turn may wait for Kafka without end; a member that polls no more loses its place."""
@@ -183,7 +176,7 @@ class Router:
         try:
             while not (await asyncio.wait({turn}, timeout=POLL_AGAIN_SECONDS))[0]:
                 with contextlib.suppress(Refused, Unavailable):
-                    await self._consumer.poll((), 0, 0.0)
+                    await self._consumer.poll((), 1, 0.0)
             turn.result()
         finally:
             turn.cancel()

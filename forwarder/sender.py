@@ -20,7 +20,6 @@ from forwarder.kafka.port import (
     Consumer,
     KafkaProblem,
     Rebalance,
-    Refused,
     Stale,
     TopicPartition,
 )
@@ -31,6 +30,7 @@ from forwarder.lease import Lease
 from forwarder.opening import Opener, Place, SenderSettings
 from forwarder.ops.logs import Action, Log
 from forwarder.outbox import Outbox, Report
+from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
 from forwarder.writer import Writer
 
 POLL_RECORDS = 4000
@@ -39,7 +39,6 @@ COMMIT_SECONDS = 1.0
 TICK_SECONDS = 10.0
 DRAIN_SECONDS = 4.5
 COMMIT_LIMIT = 1.5
-PAUSE_AFTER_TROUBLE = 1.0
 
 
 class SenderReport(Report, Protocol):
@@ -308,26 +307,23 @@ class Sender:
     # -- reading --------------------------------------------------------------------------------
     async def _read(self) -> None:
         while True:
-            try:
-                polled = await self._consumer.poll(None, POLL_RECORDS, POLL_SECONDS)
-            except Broken:
-                raise
-            except KafkaProblem as problem:
-                refused = isinstance(problem, Refused)
-                if refused:  # an operator must act: a restart would change nothing
-                    self.view.progress_at = self._around.clock()
-                action: Action = "kafka_refused" if refused else "kafka_unreachable"
-                self._log.warning(action, destination=self.destination, error=str(problem))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-                continue
-            if self._consumer.settled:
-                self.view.progress_at = self._around.clock()
+            polled = await poll(
+                self._consumer,
+                POLL_RECORDS,
+                POLL_SECONDS,
+                progress=self.view,
+                clock=self._around.clock,
+                tell=self._tell,
+            )
             for partition, records in polled.items():
                 driver = self._drivers.get(partition)
                 if driver is not None:
                     driver.lane.add(records, self._around.now())
                     driver.nudge()
                     self._intake.filled(driver)
+
+    def _tell(self, action: Action, error: str) -> None:
+        self._log.warning(action, destination=self.destination, error=error)
 
     def _changed(self, driver: Driver) -> None:
         self._intake.changed(driver)

@@ -1,0 +1,54 @@
+"""A poll by one member of a group, as the router's and the senders' loops make it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from forwarder.kafka.port import (
+    Broken,
+    Consumer,
+    KafkaProblem,
+    Record,
+    Refused,
+    TopicPartition,
+)
+from forwarder.ops.logs import Action
+
+PAUSE_AFTER_TROUBLE: Final = 1.0
+
+
+class Progress(Protocol):
+    """Of a member, for its watchdog. ``progress_at``: clock time when it last got on."""
+
+    progress_at: float
+
+
+async def poll(
+    consumer: Consumer,
+    max_records: int,
+    seconds: float,
+    *,
+    progress: Progress,
+    clock: Callable[[], float],
+    tell: Callable[[Action, str], None],
+) -> Mapping[TopicPartition, Sequence[Record]]:
+    """Records of all that is assigned and not paused; after trouble none, and a pause.
+
+    ``tell``: gets what to log, and the error. Raises ``Broken``: only a restart helps.
+    """
+    try:
+        records = await consumer.poll(None, max_records, seconds)
+    except Broken:
+        raise
+    except KafkaProblem as problem:
+        refused = isinstance(problem, Refused)
+        if refused:  # an operator must act: a restart would change nothing
+            progress.progress_at = clock()
+        tell("kafka_refused" if refused else "kafka_unreachable", str(problem))
+        await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+        return {}
+    if consumer.settled:
+        progress.progress_at = clock()
+    return records

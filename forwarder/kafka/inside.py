@@ -164,12 +164,28 @@ async def abandon(consumer: AIOKafkaConsumer, seconds: float) -> None:
 async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
     """The same for a producer, which would try its last batches for ever: they are dropped."""
     producer._closed = True
-    producer._message_accumulator.fail_all(ProducerClosed())
+    _drop_batches(producer._message_accumulator)
     sender = producer._sender.sender_task
     if sender is not None and not sender.done():
+        # It trips over the batches that have failed already, and its own callback over that: a
+        # producer without transactions has none to fail.
+        sender.remove_done_callback(producer._sender._fail_all)
         sender.cancel()
         await asyncio.wait([sender], timeout=seconds)
+        if sender.done() and not sender.cancelled():
+            sender.exception()  # seen
     await _close(producer.client, seconds)
+
+
+def _drop_batches(accumulator: Any) -> None:
+    """All of them, whose writers have gone."""
+    held = [batch for batches in accumulator._batches.values() for batch in batches]
+    held += accumulator._pending_batches
+    accumulator.fail_all(ProducerClosed())
+    for batch in held:
+        for future in (batch.future, batch._drain_waiter):
+            if future.done() and not future.cancelled():
+                future.exception()  # seen: nobody else looks at it
 
 
 async def _close(client: Any, seconds: float) -> None:

@@ -53,6 +53,8 @@ class MemoryReader:
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         if self._stopped:
             raise Stale("reading: the reader is stopped")
+        if max_records < 1:
+            raise ValueError("max_records is 1 or more")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while True:

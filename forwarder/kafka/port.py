@@ -122,6 +122,7 @@ class Reader(Protocol):
         self, partitions: Collection[TopicPartition] | None, max_records: int, timeout: float
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         """Records of ``partitions`` (``None``: all assigned and not paused), in offset order.
+        ``max_records`` is 1 or more: ``ValueError`` for less.
 
         Waits at most about ``timeout`` seconds; may take longer during a rebalance, so run it in a
         task of its own. An empty collection reads nothing and waits the time out: that too counts

@@ -16,6 +16,7 @@ from tests.support.load import (
     logs,
     requests,
 )
+from tests.support.proxy import PRODUCE, Proxy
 
 RATE = 200
 # Without the one that takes a request for each event: what waited is soon sent.
@@ -77,3 +78,28 @@ async def test_brokers_that_are_gone_are_waited_for(
         said = [line["action"] for line in worker.lines() if line["level"] == "error"]
         assert said.count("kafka_unreachable") == 1
         assert len(worker.lines()) < 60
+
+
+async def test_a_write_without_an_acknowledgement_is_waited_for(
+    broker: Broker, unique: str, tmp_path: Path, proxy: Proxy, proxied: dict[str, str]
+) -> None:
+    """For longer than one write may take, and than the router goes without a poll."""
+    async with Deployment(
+        broker.bootstrap, unique, tmp_path, BATCHED, delivery=QUICK
+    ) as deployment:
+        await deployment.run("topics", "create")
+        calm(deployment)
+        worker = await deployment.start(env=proxied)
+        async with Load(broker.bootstrap, f"{unique}-events", RATE) as load:
+            await asyncio.sleep(2)
+            proxy.dropped = (PRODUCE,)
+            await asyncio.sleep(34)
+            proxy.dropped = ()
+            await load.stop()
+            found = await balance(deployment, load, BOTH)
+        assert worker.process.poll() is None, logs(deployment)
+        for one in found.values():
+            assert one.lost == [], logs(deployment)
+            assert one.repeated == 0
+        said = [line for line in worker.lines() if line["action"] == "library"]
+        assert not [line for line in said if line["logger"] == "asyncio"]

@@ -47,6 +47,13 @@ async def test_no_partitions_are_none(producer: Producer, reader: Reader, topic:
     assert len(await read(reader, 3)) == 3
 
 
+async def test_a_poll_asks_for_one_record_at_least(reader: Reader, topic: str) -> None:
+    reader.assign([TopicPartition(topic, 0)])
+    assert not await reader.poll((), 1, 0.0)
+    with pytest.raises(ValueError, match="max_records"):
+        await reader.poll((), 0, 0.0)
+
+
 async def test_a_poll_without_records_lasts_about_its_time(reader: Reader, topic: str) -> None:
     loop = asyncio.get_running_loop()
     reader.assign([TopicPartition(topic, 0)])

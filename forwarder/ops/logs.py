@@ -5,8 +5,8 @@ out in the same shape as action ``library``, from warnings upwards whatever ``lo
 since their debug lines hold requests and records.
 
 The same action about the same account, role and topic is written at most once in ``REPEAT``
-seconds. The last one held back follows when that time is over, with ``suppressed``: how many more
-there were.
+seconds. The last one held back follows when that time is over, with the ``time`` when it happened
+and ``suppressed``: how many more there were.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ Action = Literal[
 """What a line can be about. The words stand in the documentation and in people's queries."""
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+_STAMP: Final = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
 _LEVELS: Final[dict[str, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _IDENTITY: Final = ("account", "role", "destination", "topic", "logger")
 
@@ -145,7 +146,8 @@ class Log:
         held = self._held.get(key)
         if held is not None:
             held.count += 1
-            held.level, held.fields = level, fields
+            held.level = level
+            held.fields = fields | {"time": _STAMP(None, level, {})["time"]}
             return
         while len(self._held) >= MAX_HELD:
             oldest = next(iter(self._held))
@@ -227,7 +229,7 @@ def open_log(
             _clean,
             structlog.processors.EventRenamer("action"),
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _stamped,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -255,6 +257,11 @@ def bridge(log: Log, when: Callable[[], bool] = lambda: True) -> Callable[[], No
             logger.propagate = propagate
 
     return undo
+
+
+def _stamped(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """A line that was held back has its time already."""
+    return line if "time" in line else _STAMP(logger, method, line)
 
 
 def _clean(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

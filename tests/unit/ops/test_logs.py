@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -133,6 +135,18 @@ class TestRepeats:
             (line["action"], line.get("code"), line.get("suppressed")) for line in lines(out)
         ]
         assert written == [("throttled", "a", None), ("throttled", "d", 2), ("stopped", None, None)]
+
+    def test_what_was_held_back_bears_the_time_when_it_happened(
+        self, log: Log, out: io.StringIO, clock: Clock
+    ) -> None:
+        log.info("partitions_assigned", role="router", partitions=1)
+        log.info("partitions_assigned", role="router", partitions=2)
+        held_at = datetime.now(UTC)
+        time.sleep(0.002)
+        clock.now += REPEAT
+        log.info("stopped")
+        _, held, stopped = (datetime.fromisoformat(line["time"]) for line in lines(out))
+        assert held <= held_at < stopped
 
     def test_another_account_role_or_topic_is_no_repeat(self, log: Log, out: io.StringIO) -> None:
         log.info("throttled", account="a")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,7 @@ from forwarder.lease import Lease
 from forwarder.ops.logs import Log
 from forwarder.plan import Plan, Planner
 from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
+from forwarder.tasks import all_or_first_error
 
 POLL_RECORDS = 2000
 POLL_SECONDS = 0.5
@@ -183,17 +184,35 @@ class Router:
 
     # -- membership -----------------------------------------------------------------------------
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        """Start where the group stands; a partition without an offset starts at its beginning."""
-        committed = await self._consumer.committed(partitions)
-        fresh = [partition for partition in partitions if committed.get(partition) is None]
-        bounds = await self._consumer.bounds(fresh) if fresh else {}
-        self._committed = {tp: place.offset for tp, place in committed.items() if place is not None}
-        self._next = self._committed | {tp: start for tp, (start, _) in bounds.items()}
+        """Start where the group stands; a partition without an offset starts at its beginning.
+
+        Brokers that do not say where that is are asked again, until ``stop``.
+        """
+        while True:
+            try:
+                self._committed, fresh = await self._places(partitions)
+                break
+            except Unavailable as problem:
+                if self._stopping.is_set():
+                    raise
+                self._log.warning("kafka_unreachable", role="router", error=str(problem))
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+        self._next = self._committed | fresh
         self._due.clear()
         self._lease.begin()
         self.view.partitions = tuple(sorted(partitions))
         self.view.joined = True
         self._log.info("partitions_assigned", role="router", partitions=len(partitions))
+
+    async def _places(
+        self, partitions: Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Committed offsets, and the first offsets of partitions without one."""
+        committed = await self._consumer.committed(partitions)
+        fresh = [partition for partition in partitions if committed.get(partition) is None]
+        bounds = await self._consumer.bounds(fresh) if fresh else {}
+        kept = {tp: place.offset for tp, place in committed.items() if place is not None}
+        return kept, {tp: first for tp, (first, _) in bounds.items()}
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish the batch that is being written and commit it; then fence."""
@@ -376,18 +395,3 @@ class Router:
             if partition in self._next:
                 self._consumer.seek(partition, self._next[partition])
         await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-
-
-async def all_or_first_error(jobs: Sequence[Coroutine[None, None, None]]) -> None:
-    """Run all; the first error ends the others and is raised as it is (not in a group)."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    if not tasks:
-        return
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            if task.done():
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()

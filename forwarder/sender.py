@@ -31,6 +31,7 @@ from forwarder.opening import Opener, Place, SenderSettings
 from forwarder.ops.logs import Action, Log
 from forwarder.outbox import Outbox, Report
 from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
+from forwarder.tasks import end
 from forwarder.writer import Writer
 
 POLL_RECORDS = 4000
@@ -127,9 +128,9 @@ class Sender:
             for task in done:
                 task.result()
         finally:
-            await _end(tasks)
+            await end(tasks)
             await self._consumer.stop()  # its drain needs the lease, and what is being written
-            await _end(draining)
+            await end(draining)
 
     def stop(self) -> None:
         """Drain and leave. May be called twice."""
@@ -248,7 +249,7 @@ class Sender:
 
     async def _end_opening(self) -> None:
         if self._opening is not None:
-            await _end([self._opening])
+            await end([self._opening])
             self._opening = None
 
     async def _open(self, partitions: Sequence[TopicPartition]) -> None:
@@ -388,9 +389,3 @@ class Sender:
             waiting += driver.lane.view(now).waiting > 0 and not driver.lane.at_rest
             driver.nudge()
         self._around.memory.waiting(self.destination, waiting)
-
-
-async def _end(tasks: Sequence[asyncio.Task[object]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -44,6 +44,7 @@ from forwarder.settings import (
     units,
 )
 from forwarder.startup import create_missing_topics, place_new_group, wrong_topics
+from forwarder.tasks import raise_first
 from forwarder.watchdog import Watchdog
 from forwarder.writer import Writer
 
@@ -313,10 +314,3 @@ def lane_settings(settings: Settings, account: str) -> LaneSettings:
         give_up_after=give_up.after,
         rates=tuple(budget.rate for _, budget in plans(settings, account)),
     )
-
-
-def raise_first(*results: object) -> None:
-    """Raise the first error among what tasks returned; being cancelled is none."""
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-            raise result

@@ -1,4 +1,4 @@
-"""The router when a commit takes longer than who waits for it."""
+"""The router when a commit takes longer than who waits for it, and when brokers are silent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from forwarder.kafka.port import Committed, Record, TopicPartition
+import pytest
+
+from forwarder.kafka.port import Committed, Record, TopicPartition, Unavailable
 from forwarder.ops.logs import Log
 from forwarder.plan import Plan
 from forwarder.router import Router, RouterTopics
@@ -24,9 +26,12 @@ class _Planner:
 
 
 class _Consumer:
-    """One record at every poll. Commits wait for ``admit``."""
+    """One record at every poll. Commits wait for ``admit``; so many times (``silent``) nobody says
+    what is committed.
+    """
 
     settled = True
+    silent = 0
 
     def __init__(self) -> None:
         self.admit = asyncio.Event()
@@ -42,6 +47,9 @@ class _Consumer:
         return frozenset({P})
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[Any, Any]:
+        if self.silent:
+            self.silent -= 1
+            raise Unavailable("no answer in time")
         return {P: Committed(self._offset)}
 
     async def poll(self, *_: object) -> Mapping[TopicPartition, Sequence[Any]]:
@@ -54,21 +62,25 @@ class _Consumer:
         self.committed_offsets += [place.offset for place in offsets.values()]
 
 
+def _router(consumer: _Consumer) -> Router:
+    clock = asyncio.get_running_loop().time
+    return Router(
+        cast("Any", lambda _: consumer),
+        cast("Any", None),
+        cast("Any", _Planner()),
+        RouterTopics("conversions", {}, "conversions.dlq", {}),
+        session_timeout=60.0,
+        now=clock,
+        clock=clock,
+        log=Log(None, "error", clock),
+        metrics=cast("Any", _Metrics()),
+    )
+
+
 def test_a_commit_that_outlasts_a_revoke_does_not_end_the_router() -> None:
     async def scenario() -> None:
-        clock = asyncio.get_running_loop().time
         consumer = _Consumer()
-        router = Router(
-            cast("Any", lambda _: consumer),
-            cast("Any", None),
-            cast("Any", _Planner()),
-            RouterTopics("conversions", {}, "conversions.dlq", {}),
-            session_timeout=60.0,
-            now=clock,
-            clock=clock,
-            log=Log(None, "error", clock),
-            metrics=cast("Any", _Metrics()),
-        )
+        router = _router(consumer)
         consumer.admit.set()
         await router.assigned([P])
         running = asyncio.create_task(router.run())
@@ -84,6 +96,23 @@ def test_a_commit_that_outlasts_a_revoke_does_not_end_the_router() -> None:
         assert len(consumer.committed_offsets) > seen + 5
         router.stop()
         await running
+
+    run_virtually(scenario())
+
+
+def test_brokers_that_do_not_say_where_to_start_are_asked_again() -> None:
+    async def scenario() -> None:
+        consumer = _Consumer()
+        consumer.admit.set()
+        consumer.silent = 3
+        router = _router(consumer)
+        await router.assigned([P])
+        assert asyncio.get_running_loop().time() == 3 * 1.0
+        assert router.view.partitions == (P,)
+        consumer.silent = 1
+        router.stop()
+        with pytest.raises(Unavailable):
+            await router.assigned([P])
 
     run_virtually(scenario())
 

@@ -1,0 +1,35 @@
+"""How groups of tasks end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+
+
+async def all_or_first_error(jobs: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run all; the first error ends the others and is raised as it is (not in a group)."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    if not tasks:
+        return
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def end(tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Cancel all, and wait for that; what they raise is dropped."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def raise_first(*results: object) -> None:
+    """Raise the first error among what tasks returned; being cancelled is none."""
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result

@@ -9,7 +9,7 @@ from typing import Literal
 
 from forwarder.destinations.contract import Account, Traits
 from forwarder.event import ConversionEvent
-from forwarder.kafka.port import Committed, Consumer, Reader, TopicPartition
+from forwarder.kafka.port import Committed, Consumer, Reader, Record, TopicPartition, Unavailable
 from forwarder.kafka.records import MalformedHeaders, read_progress
 from forwarder.lane.ahead import Ahead
 from forwarder.lane.lane import Lane, LaneSettings
@@ -41,6 +41,8 @@ class SenderSettings:
     session_timeout: float
     request_timeout: float
     start_from: StartFrom
+    ends: Mapping[TopicPartition, int]
+    """Where queues ended when this process started: what came later is no history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,13 @@ async def places(
     make_reader: Callable[[], Reader],
     partitions: Collection[TopicPartition],
     start_from: StartFrom,
+    ends: Mapping[TopicPartition, int],
     now: float,
 ) -> dict[TopicPartition, Place | None]:
     """Where to start each, or ``None`` for ``no_offset``: an operator must choose (``start_from``).
 
+    ``ends``: a queue without a place starts there at the latest, since what stands behind it was
+    routed after the start of this process.
     ``group``: a member of the senders' group. All are asked for together: one by one, each answer
     waits for the fetch that is under way.
     """
@@ -73,22 +78,30 @@ async def places(
         reader = make_reader()
         await reader.start()
         try:
-            found |= await _first_places(reader, new, start_from, now)
+            found |= await _first_places(reader, new, start_from, ends, now)
         finally:
             await reader.stop()
     return found
 
 
 async def _first_places(
-    reader: Reader, partitions: Sequence[TopicPartition], start_from: StartFrom, now: float
+    reader: Reader,
+    partitions: Sequence[TopicPartition],
+    start_from: StartFrom,
+    ends: Mapping[TopicPartition, int],
+    now: float,
 ) -> Mapping[TopicPartition, Place | None]:
     """Those of queues without a committed offset."""
     bounds = await reader.bounds(partitions)
+    latest = {at: max(first, ends.get(at, first)) for at, (first, _) in bounds.items()}
     if start_from == "latest":
-        return {at: Place(end, None) for at, (_, end) in bounds.items()}
+        return {at: Place(end, None) for at, end in latest.items()}
     if isinstance(start_from, float):
         found = await reader.offsets_at(dict.fromkeys(partitions, int(start_from * 1000)))
-        return {at: Place(bounds[at][1] if n is None else n, None) for at, n in found.items()}
+        return {
+            at: Place(latest[at] if n is None else min(n, latest[at]), None)
+            for at, n in found.items()
+        }
     starts: dict[TopicPartition, Place | None] = {}
     for partition, (first, end) in bounds.items():
         starts[partition] = Place(first, None)
@@ -103,8 +116,22 @@ async def _first_record_at(reader: Reader, partition: TopicPartition, first: int
     """Time of the first record, epoch seconds; ``None`` when it has just been deleted."""
     reader.assign([partition])
     reader.seek(partition, first)
-    records = (await reader.poll([partition], 1, READ_SECONDS)).get(partition, ())
+    records = await _read(reader, partition, 1, first)
     return records[0].timestamp / 1000 if records else None
+
+
+async def _read(
+    reader: Reader, partition: TopicPartition, most: int, position: int
+) -> Sequence[Record]:
+    """Records from ``position`` on; none: there are none any more. Raises ``Unavailable`` when the
+    brokers have some and do not answer in time.
+    """
+    records = (await reader.poll([partition], most, READ_SECONDS)).get(partition, ())
+    if not records:
+        (first, end) = (await reader.bounds([partition]))[partition]
+        if first <= position < end:
+            raise Unavailable(f"reading {partition.topic}: no answer in time")
+    return records
 
 
 async def recent_origins(
@@ -145,9 +172,9 @@ async def _read_origins(
     position = offsets.start
     reader.seek(partition, position)
     while position < offsets.stop:
-        records = (await reader.poll([partition], 1000, READ_SECONDS)).get(partition, ())
+        records = await _read(reader, partition, 1000, position)
         if not records:
-            break  # a gap up to the end
+            break
         for record in records:
             position = record.offset + 1
             if record.offset >= offsets.stop:
@@ -189,8 +216,15 @@ class Opener:
         self, partitions: Collection[TopicPartition]
     ) -> Mapping[TopicPartition, Place | None]:
         """Where their lanes start; ``None`` for ``no_offset``. Raises ``KafkaProblem``."""
-        start_from = self._settings.start_from
-        return await places(self._consumer, self._make_reader, partitions, start_from, self._now())
+        settings = self._settings
+        return await places(
+            self._consumer,
+            self._make_reader,
+            partitions,
+            settings.start_from,
+            settings.ends,
+            self._now(),
+        )
 
     async def open(self, partition: TopicPartition, start: Place) -> Lane:
         """The lane that starts there. Raises ``KafkaProblem``."""

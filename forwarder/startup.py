@@ -87,6 +87,7 @@ async def place_new_group(
     reader = kafka.reader(group)
     await reader.start()
     try:
+        reader.assign(partitions)
         committed = await reader.committed(partitions)
         if any(place is not None for place in committed.values()):
             return
@@ -97,6 +98,17 @@ async def place_new_group(
         return
     finally:
         await reader.stop()
+
+
+async def ends_of(kafka: Kafka, queues: Collection[str]) -> Mapping[TopicPartition, int]:
+    """Where queues, which have one partition each, end now. Raises ``KafkaProblem``."""
+    reader = kafka.reader()
+    await reader.start()
+    try:
+        bounds = await reader.bounds([TopicPartition(topic, 0) for topic in queues])
+    finally:
+        await reader.stop()
+    return {tp: end for tp, (_, end) in bounds.items()}
 
 
 async def _start_offsets(

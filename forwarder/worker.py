@@ -43,7 +43,7 @@ from forwarder.settings import (
     topic_translator,
     units,
 )
-from forwarder.startup import create_missing_topics, place_new_group, wrong_topics
+from forwarder.startup import create_missing_topics, ends_of, place_new_group, wrong_topics
 from forwarder.tasks import raise_first
 from forwarder.watchdog import Watchdog
 from forwarder.writer import Writer
@@ -108,6 +108,7 @@ class Worker:
             settings.ops.listen, self._board, self._board.status, self._metrics.page
         )
         self._ahead = Ahead(AHEAD)
+        self._ends: Mapping[TopicPartition, int] = {}
         self._stopping = asyncio.Event()
 
     @property
@@ -183,6 +184,8 @@ class Worker:
         partitions = await create_missing_topics(around.kafka, self._settings)
         for topic, wrong in (await wrong_topics(around.kafka, self._settings)).items():
             around.log.warning("settings_warning", topic=topic, message=wrong)
+        if self._roles.senders and kafka.start_from not in (None, "earliest"):
+            self._ends = await ends_of(around.kafka, list(self._queues.values()))
         if self._roles.router:
             events = kafka.events_topic
             numbered = [TopicPartition(events, number) for number in range(partitions[events])]
@@ -257,6 +260,7 @@ class Worker:
             session_timeout=delivery.session_timeout,
             request_timeout=delivery.request_timeout,
             start_from=kafka.start_from,
+            ends=self._ends,
         )
         writer = Writer(
             producer,

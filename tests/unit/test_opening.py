@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
 from forwarder import opening
 from forwarder.kafka.memory import MemoryCluster
-from forwarder.kafka.port import Committed, Outgoing, Reader, TopicPartition
+from forwarder.kafka.port import (
+    Committed,
+    Outgoing,
+    Reader,
+    Record,
+    TopicPartition,
+    Unavailable,
+)
 from forwarder.opening import Place, StartFrom, places, recent_origins
 
 Q = TopicPartition("q", 0)
@@ -96,8 +104,9 @@ async def test_where_lanes_start(
     await group.start()
     group.assign([KNOWN])
     await group.commit({KNOWN: Committed(1, "state")})
+    ends = {OLD: 3, NEW: 3, EMPTY: 0, KNOWN: 2}
     found = await places(
-        group, lambda: cluster.client("r").reader(None), [OLD, NEW, EMPTY, KNOWN], start_from, NOW
+        group, cluster.client("r").reader, [OLD, NEW, EMPTY, KNOWN], start_from, ends, NOW
     )
     assert found == {
         OLD: old,
@@ -105,6 +114,44 @@ async def test_where_lanes_start(
         EMPTY: Place(0, None),
         KNOWN: Place(1, Committed(1, "state")),
     }
+
+
+@pytest.mark.parametrize("start_from", ["latest", NOW - 10.0, NOW + HOUR])
+async def test_what_was_routed_after_the_start_is_no_history(start_from: StartFrom) -> None:
+    """Routers may be quicker than the lane of a new queue, and records may be dated back."""
+    cluster = queue([2 * HOUR, 60, 40, 20])
+    group = cluster.client("r").reader("g")
+    await group.start()
+    for end in (0, 2):
+        found = await places(group, cluster.client("r").reader, [Q], start_from, {Q: end}, NOW)
+        assert found == {Q: Place(end, None)}
+
+
+class _Silent:
+    """A reader whose brokers answer everything but fetches."""
+
+    def __init__(self, inner: Reader) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def poll(self, *_: object) -> Mapping[TopicPartition, Sequence[Record]]:
+        return {}
+
+
+async def test_a_slow_answer_is_not_taken_for_an_empty_queue() -> None:
+    cluster = queue([2 * HOUR])
+    group = cluster.client("r").reader("g")
+    await group.start()
+
+    def silent() -> Reader:
+        return cast("Reader", _Silent(cluster.client("r").reader()))
+
+    with pytest.raises(Unavailable):
+        await places(group, silent, [Q], None, {}, NOW)
+    with pytest.raises(Unavailable):
+        await recent_origins(silent, Q, 1, NOW)
 
 
 async def test_hundreds_of_queues_are_asked_for_together() -> None:
@@ -121,6 +168,6 @@ async def test_hundreds_of_queues_are_asked_for_together() -> None:
 
     group = cluster.client("r").reader("g")
     await group.start()
-    found = await places(group, counting, queues, None, NOW)
+    found = await places(group, counting, queues, None, {}, NOW)
     assert found == dict.fromkeys(queues, Place(0, None))
     assert asked == 1

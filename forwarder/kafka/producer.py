@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +54,9 @@ class _Line:
         self.spent = False
         self.retired = False
         self.users = 0
+        self.turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By partition. Whoever waits for it inside aiokafka is charged for the waits of all that
+        are before it: hundreds of writers run out of their time within a second."""
 
 
 class AiokafkaProducer:
@@ -169,9 +173,10 @@ class AiokafkaProducer:
     async def _sent(self, line: _Line, topic: str, batch: _Batch) -> asyncio.Future[Any]:
         if batch.builder.size() > LARGEST:
             return _failed(TooLarge("larger than this client sends"))
-        future: asyncio.Future[Any] = await line.inner.send_batch(
-            batch.builder, topic, partition=batch.partition
-        )
+        async with line.turns[topic, batch.partition]:
+            future: asyncio.Future[Any] = await line.inner.send_batch(
+                batch.builder, topic, partition=batch.partition
+            )
         future.add_done_callback(functools.partial(_watch, line))
         return future
 

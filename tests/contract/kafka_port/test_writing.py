@@ -167,3 +167,16 @@ async def test_stop_can_be_called_twice(kafka: Kafka) -> None:
     await made.start()
     await made.stop()
     await made.stop()
+
+
+async def test_hundreds_may_write_to_one_partition_at_once(
+    producer: Producer, reader: Reader, topic: str
+) -> None:
+    writers = 400
+    async with asyncio.timeout(15):
+        await asyncio.gather(
+            *(producer.write(topic, [out(b"%d" % n)], partition=0) for n in range(writers))
+        )
+    reader.assign([TopicPartition(topic, 0)])
+    values = {record.value for record in await read(reader, writers)}
+    assert values == {b"%d" % n for n in range(writers)}

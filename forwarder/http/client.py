@@ -45,6 +45,10 @@ from forwarder.http.port import (
     always,
 )
 
+LONGEST_HEADER = 64 * 1024
+MOST_HEADERS = 1000
+"""More of them is no HTTP. aiohttp's own limits are lower than what proxies in between may add, and
+an answer that is not understood is asked for again."""
 _NO_TIMEOUT = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _NEVER_SENT = (FailureKind.DNS, FailureKind.TLS, FailureKind.REFUSED)
 
@@ -115,6 +119,9 @@ class AiohttpClient:
             skip_auto_headers=("Accept-Encoding",),
             timeout=_NO_TIMEOUT,
             trust_env=False,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
         )
         self._session._retry_connection = False  # noqa: SLF001 - aiohttp offers no other way
 

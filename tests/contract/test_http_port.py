@@ -129,6 +129,15 @@ async def test_an_answer_is_whole_and_its_header_names_are_lower_case(world: Wor
     assert answer.headers["x-request-id"] == "r1"
 
 
+async def test_long_and_many_headers_are_no_reason_to_send_again(world: World) -> None:
+    """A proxy may add what it likes to an answer."""
+    for headers in ({"set-cookie": "c" * 60_000}, {f"x-{n}": "v" for n in range(900)}):
+        world.vendor = answering(200, b"{}", **headers)
+        answer = await world.client.send(world.post(), 5)
+        assert isinstance(answer, HttpAnswer)
+        assert answer.headers.items() >= headers.items()
+
+
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 429, 503])
 async def test_every_status_is_an_answer_and_no_redirect_is_followed(
     world: World, status: int

@@ -245,7 +245,7 @@ class Router:
                 return  # revoked while the records were on their way: the new owner reads them
             try:
                 await self._settle(polled, epoch)
-            except (Stale, Unavailable) as problem:
+            except (Stale, Unavailable, Refused) as problem:
                 await self._give_back(problem)
 
     async def _settle(self, polled: Mapping[TopicPartition, Sequence[Record]], epoch: int) -> None:
@@ -331,7 +331,7 @@ class Router:
             if self._clock() >= self._give_up_at:
                 raise Unavailable("stopped while a write was not acknowledged")
             if self._lease.ageing:
-                with contextlib.suppress(Unavailable):
+                with contextlib.suppress(Unavailable, Refused):
                     await self._commit_progress()
             if self._lease.held:
                 self.view.progress_at = self._clock()

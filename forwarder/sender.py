@@ -239,6 +239,7 @@ class Sender:
         self._lease.begin()  # an answer that still comes holds no lease of what comes next
         if self._opening is not None:
             self._opening.cancel()
+            self._opening = None
         for driver in self._drivers.values():
             driver.abandon()
         self._opener.close()
@@ -379,6 +380,9 @@ class Sender:
                 self._committed |= due
 
     def _tick(self, drivers: Sequence[Driver]) -> None:
+        opening = self._opening
+        if opening is not None and opening.done():
+            opening.result()  # its end was no failure
         now = self._around.now()
         waiting = 0
         for driver in drivers:

@@ -21,7 +21,7 @@ from forwarder.kafka.connection import Connection
 from forwarder.kafka.errors import limited, translated
 from forwarder.kafka.membership import Membership
 from forwarder.kafka.metadata import require_topics, started
-from forwarder.kafka.port import Committed, Rebalance, Record, TopicPartition
+from forwarder.kafka.port import Committed, Rebalance, Record, Refused, TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,11 @@ class AiokafkaConsumer:
         if not self._membership.settled.is_set():
             # getmany() would wait for the end of the rebalance, however long that takes.
             return await self._wait_for_the_group(timeout)
-        return await reader.fetch(self._inner, partitions, max_records, timeout)
+        try:
+            return await reader.fetch(self._inner, partitions, max_records, timeout)
+        except Refused:
+            inside.join_again(self._inner)
+            raise
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         self._inner.pause(*self._mine(partitions))

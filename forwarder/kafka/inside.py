@@ -42,6 +42,16 @@ def check(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator.check_errors()
 
 
+def join_again(consumer: AIOKafkaConsumer) -> None:
+    """Join once more if its heartbeat has ended: that was refused, which every poll tells from then
+    on, also when the right is back. Only a join starts another one.
+    """
+    coordinator = consumer._coordinator
+    heartbeat = coordinator._heartbeat_task
+    if heartbeat is not None and heartbeat.done():
+        coordinator.request_rejoin()
+
+
 @contextlib.contextmanager
 def polling(consumer: AIOKafkaConsumer) -> Iterator[None]:
     """Count as a poll: without one for ``max_poll_interval_ms`` a member neither stays nor joins.

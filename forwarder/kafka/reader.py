@@ -134,14 +134,19 @@ def make_consumer(
 
 
 async def close(inner: AIOKafkaConsumer, seconds: float) -> None:
-    """Its own ``stop`` waits for as long as a broker is silent, and raises what ended one of its
-    tasks long ago; this does neither.
+    """Its own ``stop`` waits for as long as a broker is silent, raises what ended one of its tasks
+    long ago, and is cancelled with those that it cancels; this does none of these.
     """
     try:
         async with asyncio.timeout(seconds):
             await inner.stop()
     except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
         await inside.abandon(inner, 1.0)
+    except asyncio.CancelledError:
+        await inside.abandon(inner, 1.0)
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise  # else a fetch of its own was cancelled, and nobody meant whoever closes it
     finally:
         inside.forget(inner)
 

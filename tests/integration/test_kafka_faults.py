@@ -169,6 +169,23 @@ async def test_a_write_outlasts_a_short_outage(broker: Broker, at: TopicPartitio
     await producer.stop()
 
 
+async def test_clients_stop_in_order_while_nothing_listens(
+    broker: Broker, kafka: Kafka, at: TopicPartition
+) -> None:
+    """A fetch that has just failed is cancelled by it, and nobody else may be."""
+    readers = [kafka.reader() for _ in range(4)]
+    for reader in readers:
+        await reader.start()
+        reader.assign([at])
+        await reader.poll(None, 1, 0.3)
+    consumer = kafka.consumer(at.topic, [at.topic], Listener())
+    await consumer.start()
+    await asyncio.to_thread(broker.kill)
+    for client in (*readers, consumer):
+        await asyncio.sleep(0.037)
+        await client.stop()
+
+
 async def test_a_frozen_broker_costs_no_more_than_the_limits(
     kafka: Kafka, broker: Broker, producer: Producer, at: TopicPartition
 ) -> None:

@@ -160,7 +160,7 @@ class Board:
 
     def _next_request(self, name: str, view: LaneView, now: float) -> float | None:
         """When a waiting lane may send: its own pause, or its slowest budget."""
-        if not view.waiting:
+        if not view.waiting or self._accounts[name].settings.state == "paused":
             return None
         pauses = [at - now for at in (view.until, view.not_before) if at is not None]
         budgets = [budget.next_at(now) - now for budget in self._budgets_of(name)]

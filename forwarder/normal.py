@@ -230,6 +230,9 @@ def ip(text: str) -> str | None:
     if "," in text:
         text = text.partition(",")[0]
     text = text.strip()
+    bracketed = _BRACKETED.fullmatch(text)
+    if bracketed:
+        text = bracketed[1]
     public = _PUBLIC_IPV4.fullmatch(text)
     if public:
         return public[1]
@@ -237,9 +240,8 @@ def ip(text: str) -> str | None:
 
 
 def _ipv6(text: str) -> str | None:
-    bracketed = _BRACKETED.fullmatch(text)
     try:
-        address = ipaddress.IPv6Address(bracketed[1] if bracketed else text)
+        address = ipaddress.IPv6Address(text)
     except ValueError:
         return None
     if address.ipv4_mapped is not None:

@@ -11,18 +11,20 @@ from typing import Protocol
 from forwarder.driver import Driver
 from forwarder.kafka.port import Broken, KafkaProblem, Unavailable
 from forwarder.lane.budget import throttled
-from forwarder.lane.lane import Tally, Write, WriteKind
+from forwarder.lane.lane import Settled, Tally, Write, WriteKind
 from forwarder.lease import Lease
 from forwarder.ops.logs import Log
+from forwarder.polling import PAUSE_AFTER_TROUBLE
 from forwarder.writer import Writer
 
-PAUSE_AFTER_TROUBLE = 1.0
 TOGETHER = 0.01
 """Seconds in which the next steps of all lanes are collected: to look after a lane at every single
 one costs half as much as sending a small request."""
 WRITE_STALLED = 5.0
 """Seconds without acknowledgement of a lane's dead letters or retries, after which it sends no
 more: what it sent could only add to them."""
+MOST_UNSETTLED = 20_000
+"""Deliveries of all lanes whose settlements wait for brokers; those beyond are not kept."""
 
 
 class Report(Protocol):
@@ -53,6 +55,7 @@ class Outbox:
         self._now = now
         self._changed: dict[Driver, None] = {}
         self._stalling: dict[Driver, asyncio.TimerHandle] = {}
+        self._unsettled: dict[Driver, list[Settled]] = {}
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -65,6 +68,7 @@ class Outbox:
     def clear(self) -> None:
         """Forget all: their lanes are over."""
         self._changed.clear()
+        self._unsettled.clear()
         for timer in self._stalling.values():
             timer.cancel()
         self._stalling.clear()
@@ -113,15 +117,23 @@ class Outbox:
         for alert in tally.alerts:
             if alert.action == "throttled" and alert.until is not None:
                 throttled(driver.budgets, account.name, alert.until - self._now())
+        settled = [*self._unsettled.pop(driver, ()), *tally.settled]
         try:
-            await self._writer.settle(account, tally.settled)
+            await self._writer.settle(account, settled)
         except KafkaProblem as problem:
+            self._settle_later(driver, settled)
             self._log.warning(
                 "write_stalled",
                 destination=self._destination,
                 account=account.name,
                 error=str(problem),
             )
+
+    def _settle_later(self, driver: Driver, settled: list[Settled]) -> None:
+        waiting = (one for many in (settled, *self._unsettled.values()) for one in many)
+        if sum(len(one.deliveries) for one in waiting) <= MOST_UNSETTLED:
+            self._unsettled[driver] = settled
+            asyncio.get_running_loop().call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
 
     async def _write(self, driver: Driver, writes: Sequence[Write]) -> None:
         """Write, or hand them back to the lane and try again later."""

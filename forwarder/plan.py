@@ -15,6 +15,7 @@ from forwarder.kafka.records import (
     Progress,
     Trouble,
     coordinates,
+    destination_of,
     event_headers,
     failed,
     fresh,
@@ -159,7 +160,7 @@ class Planner:
 
     def _retry(self, record: Record, now: float, plan: Plan) -> None:
         try:
-            progress = read_progress(record)
+            progress, destination = read_progress(record), destination_of(record)
         except MalformedHeaders as malformed:
             trouble = Trouble("undecodable", "local.malformed_headers", str(malformed))
             self._bury(record, Progress(coordinates(record)), trouble, None, now, plan)
@@ -167,7 +168,8 @@ class Planner:
         account = progress.account
         if account is None or account not in self._accounts:
             trouble = Trouble("unknown_account", "local.unknown_account", "no such account now")
-            self._bury(record, progress, trouble, self._peek(record, now), now, plan)
+            event = self._peek(record, now)
+            self._bury(record, progress, trouble, event, now, plan, destination=destination)
             return
         plan.records[record.topic, "requeued"] += 1
         plan.queued.setdefault(account, []).append(requeued(record, progress))
@@ -187,6 +189,7 @@ class Planner:
         now: float,
         plan: Plan,
         keep_value: bool = True,
+        destination: str | None = None,
     ) -> None:
         described = describe_unread(record.value) if event is None else describe(event)
         plan.records[record.topic, trouble.reason] += 1
@@ -199,6 +202,7 @@ class Planner:
                 record,
                 failed(progress, now),
                 trouble,
+                destination=destination,
                 described=described,
                 keep_value=keep_value,
             )

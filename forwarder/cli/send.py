@@ -59,7 +59,8 @@ def send(
     derive_event_id: DeriveEventId = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send each event once and print what the vendor answered; exit 1 if any is not delivered.
+    """Send each event once and print what the vendor answered; exit 1 if it did not take one, 3 if
+    there was one that is not sent.
 
     One event a request, one after the other, no faster than the account's budgets allow. The
     worker's own requests are not seen: beside a busy worker send only a few.
@@ -73,15 +74,14 @@ def send(
         settings.delivery.request_timeout,
         pause(settings, account),
     )
-    good = asyncio.run(_send_all(once, reading, file, as_json=as_json))
+    code = asyncio.run(_send_all(once, reading, file, as_json=as_json))
     reading.say_notes()
-    if not good:
-        raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
-async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) -> bool:
-    """Whether every event was delivered."""
-    client, good, count = AiohttpClient(), True, 0
+async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) -> int:
+    """The exit code."""
+    client, refused, unsent, count = AiohttpClient(), 0, 0, 0
     try:
         with lines.opened(file) as found:
             async for chunk in lines.arriving(found):
@@ -89,18 +89,23 @@ async def _send_all(once: Once, reading: Incoming, file: str, *, as_json: bool) 
                     count += 1
                     if read.event is None:
                         report_invalid(read.line, read.errors, as_json=as_json)
-                        good = False
+                        unsent += 1
                         continue
                     _warn_of_others(read, once.account)
                     sent = await once.send(read.event, client)
                     sent = sent._replace(message=by_name(sent.message, read.named))
-                    good &= sent.verdict in _DELIVERED
+                    if sent.kept_back:
+                        unsent += 1
+                    elif sent.verdict not in _DELIVERED:
+                        refused += 1
                     _tell(read.line, read.event.event_id, sent, as_json=as_json)
     finally:
         await client.close()
     if not count:
         say("no events")
-    return good and count > 0
+    if refused:
+        return 1
+    return 3 if unsent or not count else 0
 
 
 def _warn_of_others(read: Read, account: Account) -> None:
@@ -146,6 +151,11 @@ class Sent(NamedTuple):
     message: str
     status: int | None = None
     request_id: str | None = None
+
+    @property
+    def kept_back(self) -> bool:
+        """Whether it was not sent since no vendor should have it."""
+        return self.status is None and self.verdict in _NOT_SENT
 
 
 @dataclass(slots=True)
@@ -196,6 +206,6 @@ def _tell(number: int, event_id: str, sent: Sent, *, as_json: bool) -> None:
     parts += [f"request id {sent.request_id}"] if sent.request_id else []
     if sent.status is not None:
         parts.append(f"HTTP {sent.status}")
-    elif sent.verdict in _NOT_SENT:
+    elif sent.kept_back:
         parts.append("not sent")
     typer.echo(f"line {number}: {event_id}: {', '.join(part for part in parts if part)}")

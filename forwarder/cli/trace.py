@@ -72,7 +72,7 @@ def _say_unproven(found: Sequence[Mapping[str, object]], settings: Settings) -> 
     if topic is None:
         say("not proven: set kafka.settlements_topic, and what vendors answer from then on is kept")
     else:
-        say(f"not proven: {topic} does not tell of it (any more)")
+        say(f"not proven: {topic} does not tell of it (any more, or it was skipped by a router)")
 
 
 def _told(occurrence: Occurrence, settings: Settings) -> dict[str, object]:

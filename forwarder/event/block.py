@@ -37,6 +37,14 @@ class Reading:
     dropped: list[str] = field(default_factory=list)
     unknown: bool = False
 
+    def as_written(self, value: object) -> object:
+        """A whole float that stands nowhere in the record as Python writes it came with an
+        exponent: ``1E+3`` has no decimals, ``1000.0`` has one.
+        """
+        if isinstance(value, float) and value.is_integer():
+            return value if repr(value).encode() in self.written else int(value)
+        return value
+
     def drop(self, info: cs.ValidationInfo[Reading], name: str | None = None) -> None:
         """Note the field that is being read. ``name``: as producers write it, if it differs."""
         block = (info.config or {}).get("title")

@@ -232,7 +232,7 @@ AMOUNT_JSON: Final = {
         {"type": "string", "pattern": r"^[0-9]{1,12}(?:\.[0-9]+)?$"},
     ]
 }
-MONEY: Final = Lenient(AMOUNT, of_value(money), AMOUNT_JSON)
+MONEY: Final = Lenient(AMOUNT, of_value(money), AMOUNT_JSON, digits=True)
 QUANTITY: Final = Lenient(_WHOLE, of_value(quantity), AMOUNT_JSON)
 
 # -- consent --------------------------------------------------------------------------------------

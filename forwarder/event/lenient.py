@@ -42,7 +42,8 @@ class Lenient:
     """Marks a field that is dropped when it has no normal form.
 
     ``json``: its JSON Schema; ``name``: as the producer writes it, if the attribute is called
-    otherwise; ``absent``: what it holds when there is nothing.
+    otherwise; ``absent``: what it holds when there is nothing; ``digits``: its form depends on how
+    a number is written.
     """
 
     exact: CoreSchema
@@ -50,6 +51,7 @@ class Lenient:
     json: Mapping[str, object]
     name: str | None = None
     absent: object = None
+    digits: bool = False
 
     def __get_pydantic_core_schema__(self, _: object, __: GetCoreSchemaHandler) -> CoreSchema:
         return in_order(self.exact, cs.with_info_plain_validator_function(self._read))
@@ -60,6 +62,8 @@ class Lenient:
         return dict(self.json)
 
     def _read(self, value: object, info: cs.ValidationInfo[Reading]) -> object:
+        if self.digits:
+            value = info.context.as_written(value)
         read = None if says_nothing(value) else self.form(value, info.data)
         if isinstance(read, Partly):
             info.context.drop(info, self.name)

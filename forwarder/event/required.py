@@ -144,19 +144,10 @@ VERSION: Final = Checked(cs.literal_schema(["1"]), _version, {"const": "1"})
 def _value(value: object, info: cs.ValidationInfo[Reading]) -> Decimal | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    amount = money(_as_written(value, info.context.written))
+    amount = money(info.context.as_written(value))
     if amount is None:
         raise _broken("must be a number of 0 or more, below 10^12")
     return amount
-
-
-def _as_written(value: object, record: bytes) -> object:
-    """A whole float that stands nowhere in the record as Python writes it came with an exponent:
-    ``1E+3`` has no decimals, ``1000.0`` has one.
-    """
-    if isinstance(value, float) and value.is_integer() and repr(value).encode() not in record:
-        return int(value)
-    return value
 
 
 VALUE: Final = Checked(forms.AMOUNT, _value, forms.AMOUNT_JSON)

@@ -97,6 +97,11 @@ def read_progress(record: Record) -> Progress:
     )
 
 
+def destination_of(record: Record) -> str | None:
+    """The destination that a retry record or a dead letter names. Raises ``MalformedHeaders``."""
+    return _optional("forwarder-destination", dict(record.headers))
+
+
 def fresh(record: Record) -> Outgoing:
     """An event's record for a queue: same key, bytes and timestamp, with its origin."""
     headers = foreign_headers(record.headers) if record.headers else []

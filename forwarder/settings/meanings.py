@@ -17,7 +17,7 @@ MEANINGS: Final = {
     "kafka.topic_prefix": "of `.queue.<account>`, `.retry.1m .10m .1h`, `.dlq`, `.replays`",
     "kafka.start_from": "`earliest`, `latest` or a time: where a new group starts; unset: at the beginning, but not "
     "when records older than 1 h are there. When set it also opens queues that stand at `no_offset`",
-    "kafka.settlements_topic": "one small record for each outcome, for `trace` and audits",
+    "kafka.settlements_topic": "one small record for each delivery that a sender ended, for `trace` and audits",
     "kafka.security_protocol": "how brokers are talked to",
     "kafka.sasl_mechanism": "with SASL",
     "kafka.sasl_username": "with SASL",

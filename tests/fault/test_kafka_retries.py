@@ -57,7 +57,7 @@ async def test_retries_come_back_when_they_are_due_and_end_when_they_must(
             broker.bootstrap,
             retry,
             [
-                record(gone, ours | {"account": "gone"}, age=70),
+                record(gone, ours | {"account": "gone", "destination": "tiktok"}, age=70),
                 record(broken, ours | {"attempts": "many"}, age=65),
                 record(soon, ours, age=56),
                 record(later, ours, age=30),
@@ -86,6 +86,8 @@ async def test_retries_come_back_when_they_are_due_and_end_when_they_must(
             ("undecodable", "local.malformed_headers"),
             ("unknown_account", "local.unknown_account"),
         ]
+        (unknown,) = [one for one in letters if header(one, "reason") == "unknown_account"]
+        assert header(unknown, "destination") == "tiktok"
         assert set(taken(deployment, "thrad")) == {"e10", "e12"}
         (arrived,) = await deployment.received("tiktok")
         assert arrived["event_id"] == "e0"

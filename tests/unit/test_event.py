@@ -219,9 +219,10 @@ def test_a_value_is_an_amount(wrong: object) -> None:
         (b"1e-9", "0"),
     ],
 )
-def test_a_value_keeps_its_digits(written: bytes, digits: str) -> None:
-    value = record()[:-1] + b',"value":' + written + b"}"
-    assert str(decode(value, ACME, NOW).value) == digits
+def test_a_value_keeps_its_digits_and_so_does_a_price(written: bytes, digits: str) -> None:
+    value = record()[:-1] + b',"value":' + written + b',"items":[{"price":' + written + b"}]}"
+    event = decode(value, ACME, NOW)
+    assert str(event.value) == str(event.items[0].price) == digits
 
 
 @pytest.mark.parametrize("blank", [None, "", "  "])

@@ -14,12 +14,20 @@ from forwarder.driver import Driver
 from forwarder.event import ConversionEvent, InvalidEvent
 from forwarder.http.memory import MemoryClient
 from forwarder.http.port import HttpAnswer, HttpRequest
-from forwarder.kafka.port import Committed, Consumer, Outgoing, Producer, TopicPartition
+from forwarder.kafka.port import (
+    Committed,
+    Consumer,
+    Outgoing,
+    Producer,
+    TopicPartition,
+    Unavailable,
+)
 from forwarder.lane.lane import Tally
 from forwarder.lease import Lease
 from forwarder.ops.logs import Log
 from forwarder.outbox import Outbox
 from forwarder.writer import Writer
+from tests.support.vendor_clock import run_virtually
 from tests.unit.lane import fakes
 
 DEAD = "conversions.dlq"
@@ -32,8 +40,13 @@ class Written:
     def __init__(self) -> None:
         self.records: dict[str, list[Outgoing]] = {}
         self.admit = asyncio.Event()
+        self.refusals = 0
+        """How often settlements are not acknowledged."""
 
     async def write(self, topic: str, records: Sequence[Outgoing]) -> None:
+        if topic == SETTLEMENTS and self.refusals:
+            self.refusals -= 1
+            raise Unavailable("no answer in time")
         if topic == DEAD:
             await self.admit.wait()
         self.records.setdefault(topic, []).extend(records)
@@ -141,3 +154,18 @@ async def test_what_a_drain_writes_is_told_before_it_ends() -> None:
         await box.drain([driver])
         assert told.outcomes == {"dead_lettered": 1}
         assert written.settled() == {"dead_lettered": 1}
+
+
+def test_settlements_are_tried_until_they_are_acknowledged() -> None:
+    async def scenario() -> None:
+        written, told = Written(), Told()
+        written.admit.set()
+        written.refusals = 3
+        async with outbox(written, told):
+            await asyncio.sleep(2)
+            assert written.settled() == {}
+            await asyncio.sleep(5)
+            assert written.settled() == {"dead_lettered": 1}
+            assert told.outcomes == {"dead_lettered": 1}
+
+    run_virtually(scenario())

@@ -79,7 +79,7 @@ def test_an_unreadable_secret(forwarder: Run, towards: Path, vendor: Vendor) -> 
 def test_what_is_not_sent_says_why(forwarder: Run, towards: Path, vendor: Vendor) -> None:
     lines = b"nonsense\n" + jsonl(event(page={}), event(event_name="refund"), event(event_id="e4"))
     ended = forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=lines)
-    assert ended.code == 1
+    assert ended.code == 3
     first, second, third, fourth = ended.out.splitlines()
     assert first.startswith("line 1: $: ")
     assert second.startswith("line 2: e1: rejected, code local.page_url_missing, ")
@@ -123,7 +123,7 @@ def test_another_advertisers_event_is_sent_with_a_warning(
 
 def test_nothing_to_send(forwarder: Run, towards: Path) -> None:
     ended = forwarder("send", "--account=acme-pixel", f"--config={towards}")
-    assert (ended.code, ended.err) == (1, "no events\n")
+    assert (ended.code, ended.err) == (3, "no events\n")
 
 
 def test_a_duplicate_is_delivered(forwarder: Run, towards: Path, vendor: Vendor) -> None:

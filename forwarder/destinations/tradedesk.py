@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 import orjson
@@ -73,6 +73,17 @@ def _state(region: str) -> str:
     raise ValueError("must be a state of the US; write it as US-CA")
 
 
+def _td(key: str) -> str:
+    if key in _TDS:
+        return key
+    raise ValueError(f"{key} is none of td1 to td10")
+
+
+def _td_path(path: str) -> str:
+    shape.td_value(path)
+    return path
+
+
 class TradeDeskBatch(BatchSettings):
     """No cap on the number of events is published. [S]"""
 
@@ -101,22 +112,15 @@ class TradeDeskSettings(AccountSettings):
     auth: Literal["signature", "none"] | None = None
     """Unset: ``signature`` when a secret is configured."""
     data_provider_secret_key: SecretSource | None = None
-    td: dict[str, str] = Field(default_factory=dict)
+    td: dict[Annotated[str, AfterValidator(_td)], Annotated[str, AfterValidator(_td_path)]] = Field(
+        default_factory=dict
+    )
     id_order: tuple[shape.IdType, ...] = ()
     location: shape.Location = "none"
     ldu_region: Annotated[str, AfterValidator(_state)] | None = None
     sources: Sources = ("web", "app", "offline", "crm")
     on_partial: Literal["resend", "accept"] = "resend"
     default_page_url: Url | None = None
-
-    @field_validator("td")
-    @classmethod
-    def _paths(cls, td: dict[str, str]) -> dict[str, str]:
-        for key, path in td.items():
-            if key not in _TDS:
-                raise ValueError(f"{key} is none of td1 to td10")
-            shape.td_value(path)
-        return td
 
     @field_validator("id_order")
     @classmethod
@@ -127,10 +131,14 @@ class TradeDeskSettings(AccountSettings):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        _exactly_one(advertiser_id=self.advertiser_id, merchant_id=self.merchant_id)
-        _exactly_one(tracker_id=self.tracker_id, upixel_id=self.upixel_id)
+        broken = [
+            *_exactly_one(advertiser_id=self.advertiser_id, merchant_id=self.merchant_id),
+            *_exactly_one(tracker_id=self.tracker_id, upixel_id=self.upixel_id),
+        ]
         if self.signs and self.secret_key is None:
-            raise ValueError("auth: signature needs secret_key; set it, or write auth: none")
+            broken.append("auth: signature needs secret_key; set it, or write auth: none")
+        if broken:  # in one line: there is one place for all of them
+            raise ValueError(", and ".join(broken))
         return self
 
     @property
@@ -141,11 +149,12 @@ class TradeDeskSettings(AccountSettings):
         return self.auth == "signature"
 
 
-def _exactly_one(**given: str | None) -> None:
+def _exactly_one(**given: str | None) -> Iterator[str]:
+    """What is wrong, if anything."""
     present = [key for key, value in given.items() if value is not None]
     if len(present) != 1:
         found = "both are" if present else "neither is"
-        raise ValueError(f"exactly one of {' and '.join(given)} is needed, and {found} set")
+        yield f"exactly one of {' and '.join(given)} is needed, and {found} set"
 
 
 def signature(secret: str, body: bytes) -> str:

@@ -145,12 +145,12 @@ def test_all_secrets() -> None:
             "",
             "needs secret_key",
         ),
-        ("tradedesk", {"td": {"td11": "order_id"}}, "td", "td11 is none of"),
-        ("tradedesk", {"td": {"td1": "user.email"}}, "td", "user.email is the user's"),
-        ("tradedesk", {"td": {"td1": "user"}}, "td", "user is the user's"),
-        ("tradedesk", {"td": {"td1": "items"}}, "td", "no single value"),
-        ("tradedesk", {"td": {"td1": "properties"}}, "td", "no single value"),
-        ("tradedesk", {"td": {"td1": "page.__class__"}}, "td", "no single value"),
+        ("tradedesk", {"td": {"td11": "order_id"}}, "td.td11.[key]", "td11 is none of"),
+        ("tradedesk", {"td": {"td1": "user.email"}}, "td.td1", "user.email is the user's"),
+        ("tradedesk", {"td": {"td1": "user"}}, "td.td1", "user is the user's"),
+        ("tradedesk", {"td": {"td1": "items"}}, "td.td1", "no single value"),
+        ("tradedesk", {"td": {"td1": "properties"}}, "td.td1", "no single value"),
+        ("tradedesk", {"td": {"td1": "page.__class__"}}, "td.td1", "no single value"),
         ("tradedesk", {"id_order": ["TDID", "TDID"]}, "id_order", "twice"),
         ("tradedesk", {"id_order": ["DAID"]}, "id_order.0", "'TDID'"),
         ("tradedesk", {"ldu_region": "CA"}, "ldu_region", "US-CA"),
@@ -175,6 +175,18 @@ def test_a_mistake(destination: str, settings: Tree, place: str, said: str) -> N
     found = raised.value.errors()
     assert [".".join(map(str, error["loc"])) for error in found] == [place]
     assert said in found[0]["msg"]
+
+
+def test_all_mistakes_of_an_account_are_told_at_once() -> None:
+    with pytest.raises(ValidationError) as raised:
+        account("tradedesk", {"tracker_id": None, "advertiser_id": None})
+    (found,) = raised.value.errors()
+    assert "advertiser_id and merchant_id" in found["msg"]
+    assert "tracker_id and upixel_id" in found["msg"]
+    with pytest.raises(ValidationError) as raised:
+        account("tradedesk", {"td": {"td1": "user.email", "td11": "order_id", "td2": "items"}})
+    places = {".".join(map(str, error["loc"])) for error in raised.value.errors()}
+    assert places == {"td.td1", "td.td11.[key]", "td.td2"}
 
 
 def test_traits() -> None:

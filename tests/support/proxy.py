@@ -10,6 +10,7 @@ from typing import Final, Self
 
 # Kafka's numbers of requests.
 PRODUCE: Final = 0
+FETCH: Final = 1
 OFFSET_COMMIT: Final = 8
 COORDINATOR: Final = frozenset({8, 9, 10, 11, 12, 13, 14})
 """Commits, joins, heartbeats: all that goes to a group's coordinator."""

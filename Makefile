@@ -37,7 +37,7 @@ check: $(STAMP)
 
 .PHONY: test
 test: check
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 #   make simulate SEEDS=1000   many runs of a whole deployment under faults; SEED=17 shows one of them
 .PHONY: simulate

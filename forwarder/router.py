@@ -42,7 +42,7 @@ WRITE_STALLED = 5.0
 DRAIN_SECONDS = 20.0
 """How long a revoke waits for the batch that is being written: far below the 60 s that the group
 waits, far above what brokers in good health need."""
-POLL_AGAIN_SECONDS = 30.0
+POLL_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)

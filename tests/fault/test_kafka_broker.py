@@ -93,7 +93,7 @@ async def test_a_write_without_an_acknowledgement_is_waited_for(
         async with Load(broker.bootstrap, f"{unique}-events", RATE) as load:
             await asyncio.sleep(2)
             proxy.dropped = (PRODUCE,)
-            await asyncio.sleep(34)
+            await asyncio.sleep(24)
             proxy.dropped = ()
             await load.stop()
             found = await balance(deployment, load, BOTH)

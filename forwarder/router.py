@@ -107,6 +107,7 @@ class Router:
         self._settling = asyncio.Lock()
         self._epoch = 0
         self._commit: asyncio.Task[None] | None = None
+        self._commit_failed = False
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._due = Due(self._consumer, topics.retries, metrics.retry_overdue)
@@ -259,7 +260,7 @@ class Router:
             ready = self._plan(partition, records, now, plan)
             if ready:
                 ends[partition] = ready[-1].offset + 1
-        if self._lease.ageing and not (ends and self._lease.held):
+        if self._commit_failed or (self._lease.ageing and not (ends and self._lease.held)):
             await self._commit_progress()
         if not ends:
             return
@@ -366,6 +367,7 @@ class Router:
         try:
             await self._commit_due()
         except KafkaProblem as problem:
+            self._commit_failed = True  # no third batch before what this one should have done
             self._log.warning("commit_failed", role="router", error=str(problem))
 
     async def _commit_due(self) -> None:
@@ -374,6 +376,7 @@ class Router:
         epoch = self._epoch
         if offsets:
             await self._lease.commit({tp: Committed(at) for tp, at in offsets.items()})
+            self._commit_failed = False
             if epoch == self._epoch:
                 self._committed |= offsets
             self.view.committed_at = self._clock()

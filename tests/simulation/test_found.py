@@ -159,7 +159,7 @@ def test_an_outage_of_the_replica_that_is_left_slows_everybody_down() -> None:
 
 @pytest.mark.parametrize("seed", [315, 329, 345, 798, 1557, 1809, 1812])
 def test_what_seeds_found_stays_repaired(seed: int) -> None:
-    """798: a sender that was revoked without a lease called its drain complete. 1557: a router wrote
-    a third batch after the first one's commit had failed.
+    """798: a sender that was revoked without a lease called its drain complete.
+    1557: a router wrote a third batch after the first one's commit had failed.
     """
     assert run(seed).violations == ()

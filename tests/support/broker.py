@@ -18,11 +18,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -286,13 +286,27 @@ def _fetch(place: Path) -> None:
 
 def free_port() -> int:
     """A port that nobody listens on, from below those that the system gives to connections: one of
-    these could be taken before it is listened on. At random, since other test processes ask too.
+    these could be taken before it is listened on. No other process of tests gets it meanwhile.
     """
-    while True:
-        port = RANDOM.randrange(12_000, 32_000)
+    for port in _ports:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise NoBroker("every port from 12000 to 31999 is another process's")
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of a range that this process locks until it ends, in turn."""
+    ranges = [range(first, first + 500) for first in range(12_000, 32_000, 500)]
+    for ports in RANDOM.sample(ranges, len(ranges)):
+        with contextlib.suppress(OSError):
+            lock = (Path(tempfile.gettempdir()) / f"ports-of-tests-{ports.start}").open("a")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while True:
+                yield from ports
+
+
+_ports: Final = _own_ports()
 
 
 def _filled(value: str, places: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def _unsaid(reading: Reading) -> Reading:
 
 def _code(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return int(value) if isinstance(value, str) and _CODE.fullmatch(value) else None

@@ -18,7 +18,8 @@ from forwarder.http.port import (
     HttpFailure,
     HttpRequest,
 )
-from tests.support.vendor import Wire, free_port, raw_server
+from tests.support.broker import free_port
+from tests.support.vendor import Wire, raw_server
 
 Vendor = Callable[[HttpRequest], Awaitable[HttpAnswer | HttpFailure]]
 NEVER_SENT = HttpFailure(FailureKind.REFUSED, maybe_sent=False)

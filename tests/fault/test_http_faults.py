@@ -17,7 +17,8 @@ import pytest
 
 from forwarder.http.client import AiohttpClient
 from forwarder.http.port import MAX_BODY, FailureKind, HttpAnswer, HttpFailure, HttpRequest
-from tests.support.vendor import RawServer, Talk, Wire, free_port, raw_server
+from tests.support.broker import free_port
+from tests.support.vendor import RawServer, Talk, Wire, raw_server
 from tests.support.vendor_tls import authority, server_context
 
 pytestmark = pytest.mark.timeout(20)

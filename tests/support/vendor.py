@@ -93,11 +93,3 @@ async def raw_server(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIter
         for writer in list(wires):
             writer.transport.abort()
         await server.wait_closed()
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.settings import load
-from tests.support.vendor import free_port
+from tests.support.broker import free_port
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core import core_schema as cs
 
@@ -225,8 +226,8 @@ _FRACTION: Final = cs.no_info_after_validator_function(
 _WRITTEN: Final = cs.no_info_after_validator_function(
     Decimal, cs.str_schema(strict=True, pattern=r"^[0-9]{1,12}(?:\.[0-9]{1,4})?$")
 )
-AMOUNT: Final = in_order(_WHOLE, _FRACTION, _WRITTEN)
-AMOUNT_JSON: Final = {
+AMOUNT: Final[CoreSchema] = in_order(_WHOLE, _FRACTION, _WRITTEN)
+AMOUNT_JSON: Final[JsonSchemaValue] = {
     "anyOf": [
         {"type": "number", "minimum": 0, "exclusiveMaximum": 10**12},
         {"type": "string", "pattern": r"^[0-9]{1,12}(?:\.[0-9]+)?$"},

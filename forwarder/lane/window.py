@@ -135,12 +135,11 @@ class Window:
     def unfinished(self) -> Iterator[Delivery]:
         """All unfinished deliveries, lowest offset first. The window must not change meanwhile."""
         self.oldest()
-        found = map(self._unfinished.get, self._order)
-        return (delivery for delivery in found if delivery is not None)
+        return filter(None, map(self._unfinished.get, self._order))
 
     def line_up(self) -> None:
         """Let everything that belongs to no group wait for its first turn, in order."""
-        found = (d for d in self.unfinished() if d.group is None and d.state != WRITING)
+        found = [d for d in self.unfinished() if d.group is None and d.state != WRITING]
         self.waiting = deque(found)
         self.waiting_bytes = sum(delivery.size for delivery in self.waiting)
 

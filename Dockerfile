@@ -1,7 +1,8 @@
 # The forwarder as an image: `docker build --build-arg REVISION=$(git rev-parse HEAD) .`
 # Where your registry shows a digest for the base, add it to the tag in both FROM lines (tag@sha256:...).
 
-FROM python:3.11.14-slim-bookworm AS build
+# The same Python and system as below, with a C compiler.
+FROM python:3.11.14-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv --without-pip /opt/forwarder
@@ -10,9 +11,11 @@ COPY requirements-runtime.lock requirements-build.lock ./
 RUN pip install --require-hashes --only-binary=:all: -r requirements-build.lock \
  && pip --python /opt/forwarder/bin/python install --require-hashes --only-binary=:all: \
       -r requirements-runtime.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py README.md ./
 COPY forwarder forwarder
-# Without isolation the build uses the hashed setuptools above, not whatever is newest today.
+# Without isolation the build uses the hashed tools above, not whatever is newest today. mypyc, which compiles the core,
+# needs to see the types of the dependencies.
+ENV FORWARDER_COMPILE=1 PYTHONPATH=/opt/forwarder/lib/python3.11/site-packages
 RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
  && pip --python /opt/forwarder/bin/python install --no-deps --no-index /wheels/*.whl
 

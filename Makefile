@@ -9,6 +9,12 @@ TESTS ?= tests
 JOBS ?= 3
 SEEDS ?= 1000
 MINUTES ?= 20
+RUN_TESTS := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+CORE_TESTS := tests/property tests/simulation tests/contract tests/unit
+COMPILED := $(CURDIR)/build/compiled
+ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED):$(CURDIR)
+CAN_COMPILE := $(shell command -v cc >/dev/null && $(PYTHON) -c \
+	  "import sysconfig; open(sysconfig.get_path('include') + '/Python.h')" 2>/dev/null && echo yes)
 
 .PHONY: help
 help:
@@ -37,7 +43,18 @@ check: $(STAMP)
 
 .PHONY: test
 test: check
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(RUN_TESTS) $(TESTS)
+	@$(if $(filter tests,$(TESTS)),$(MAKE) --no-print-directory test-compiled)
+
+# What the image runs: the tests of the core once more, on the compiled one.
+.PHONY: test-compiled
+ifneq ($(CAN_COMPILE),)
+test-compiled: compiled
+	$(ON_COMPILED) $(RUN_TESTS) -o pythonpath= -p no:cacheprovider $(CORE_TESTS)
+else
+test-compiled:
+	@echo "no C compiler or no Python.h: the compiled core was NOT tested"
+endif
 
 #   make simulate SEEDS=1000   many runs of a whole deployment under faults; SEED=17 shows one of them
 .PHONY: simulate
@@ -57,7 +74,7 @@ UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generat
 lock:
 	$(UV_COMPILE) --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --upgrade -c requirements.lock pyproject.toml -o requirements-runtime.lock
-	echo 'setuptools>=77' | $(UV_COMPILE) --upgrade - -o requirements-build.lock
+	printf 'setuptools>=77\nmypy>=2.0\n' | $(UV_COMPILE) --upgrade -c requirements.lock - -o requirements-build.lock
 
 #   make image   build the container image (needs docker)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -84,9 +101,7 @@ test-tools: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-# The core compiled by mypyc, as the image has it, in a copy: what is edited is never out of date.
-COMPILED := $(CURDIR)/build/compiled
-ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED):$(CURDIR)
+# The core compiled by mypyc, as the image has it; in a copy, so that no edit is hidden by it.
 .PHONY: compiled
 compiled: $(COMPILED)/.done
 $(COMPILED)/.done: $(STAMP) setup.py $(shell find forwarder -name '*.py')

@@ -36,7 +36,7 @@ def core() -> list[str]:
 def extensions() -> list[object]:
     if not os.environ.get("FORWARDER_COMPILE"):
         return []
-    from mypyc.build import mypycify
+    from mypyc.build import mypycify  # noqa: PLC0415 - only there is it needed
 
     return mypycify(core(), opt_level="2", debug_level="0", group_name="forwarder")
 

@@ -319,7 +319,7 @@ _RFC3339: Final = re.compile(
 _EPOCH: Final = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _MICROSECONDS_FROM: Final = 1e14
 MILLISECONDS_FROM: Final = 1e11
-_END_OF_TIME: Final = 1e18
+_END_OF_TIME: Final = 10**18
 
 
 def time(value: object) -> float | None:
@@ -332,8 +332,10 @@ def time(value: object) -> float | None:
         if written:
             return _instant(text, leaps=written[1] == "60")
         return _seconds(float(text)) if _EPOCH.fullmatch(text) else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, float):
         return _seconds(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _END_OF_TIME:
+        return _seconds(float(value))
     return None
 
 
@@ -352,4 +354,4 @@ def _seconds(number: float) -> float | None:
         return None
     if number >= _MICROSECONDS_FROM:
         return number / 1e6
-    return float(number) / 1e3 if number >= MILLISECONDS_FROM else float(number)
+    return number / 1e3 if number >= MILLISECONDS_FROM else number

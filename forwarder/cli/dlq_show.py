@@ -175,7 +175,7 @@ class Shower:
         shown = {}
         for name, raw in letter.headers.items():
             hidden = name == _HIDDEN or not name.startswith("forwarder-")
-            text = raw.decode(errors="replace")
+            text = (raw or b"").decode(errors="replace")
             shown[name] = MASK if hidden and not self._reveal else text
         return shown
 

@@ -9,8 +9,6 @@ from forwarder.event import Peeked, peek
 from forwarder.kafka.port import Record
 from forwarder.kafka.records import from_rfc3339
 
-_NOTHING = b""
-
 
 class Letter:
     """A view of a record of the dead-letter topic. What no header says is ``""`` or ``None``, and a
@@ -24,7 +22,7 @@ class Letter:
 
     def text(self, name: str) -> str:
         """The header ``forwarder-<name>``."""
-        return self.headers.get(f"forwarder-{name}", _NOTHING).decode(errors="replace")
+        return (self.headers.get(f"forwarder-{name}") or b"").decode(errors="replace")
 
     @property
     def coordinates(self) -> str:

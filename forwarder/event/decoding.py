@@ -79,9 +79,11 @@ def _event(
     written = value if value[:1] != b"\0" else value[_CONFLUENT_PREFIX:]
     reading = Reading(written, latest)
     try:
-        event: ConversionEvent = _read(written, context=reading)
+        event: ConversionEvent | InvalidEvent = _read(written, context=reading)
     except ValidationError as error:
-        raise _refusal(error, reading, advertisers) from None
+        event = _refusal(error, reading, advertisers)
+    if isinstance(event, InvalidEvent):  # raised here, it has no context that holds what was given
+        raise event
     kept = event.__dict__  # this is its birth: from here on it never changes
     if reading.unknown:
         kept["unknown"] = tuple(dict.fromkeys(forget_all_unknown(event)))

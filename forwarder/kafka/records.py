@@ -72,7 +72,7 @@ def from_rfc3339(text: str) -> float:
     return time.timestamp()
 
 
-def foreign_headers(headers: Headers) -> list[tuple[str, bytes]]:
+def foreign_headers(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The producer's own headers (``traceparent`` among them): all but ours."""
     return [pair for pair in headers if not pair[0].startswith(PREFIX)]
 
@@ -81,12 +81,12 @@ def read_progress(record: Record) -> Progress:
     """Progress from a queue, retry or dead-letter record. Raises ``MalformedHeaders``."""
     headers = record.headers
     if len(headers) == 1 and headers[0][0] == "forwarder-origin":  # a fresh queue record
-        return Progress(origin=_text("forwarder-origin", headers[0][1]))
+        return Progress(origin=header_text("forwarder-origin", headers[0][1]))
     ours = {name: value for name, value in headers if name.startswith(PREFIX)}
     if "forwarder-origin" not in ours:
         raise MalformedHeaders("forwarder-origin is missing")
     return Progress(
-        origin=_text("forwarder-origin", ours["forwarder-origin"]),
+        origin=header_text("forwarder-origin", ours["forwarder-origin"]),
         attempts=_count("forwarder-attempts", ours),
         retries=_count("forwarder-retries", ours),
         replays=_count("forwarder-replays", ours),
@@ -215,7 +215,7 @@ def _times(progress: Progress) -> dict[str, str]:
     return {name: rfc3339(at) for name, at in times.items() if at is not None}
 
 
-def _headers(record: Record, fields: Mapping[str, str]) -> list[tuple[str, bytes]]:
+def _headers(record: Record, fields: Mapping[str, str]) -> list[tuple[str, bytes | None]]:
     headers = foreign_headers(record.headers)
     left = MAX_TOGETHER
     for name, text in fields.items():
@@ -233,8 +233,9 @@ def cut(text: str, limit: int) -> bytes:
     return raw if len(raw) <= limit else raw[:limit].decode(errors="ignore").encode()
 
 
-def _text(name: str, value: bytes | None) -> str:
-    if value is None:  # Kafka knows headers without a value
+def header_text(name: str, value: bytes | None) -> str:
+    """Of one of our own headers. Raises ``MalformedHeaders``."""
+    if value is None:
         raise MalformedHeaders(f"{name} has no value")
     try:
         return value.decode()
@@ -242,23 +243,23 @@ def _text(name: str, value: bytes | None) -> str:
         raise MalformedHeaders(f"{name} is not UTF-8") from None
 
 
-def _optional(name: str, ours: Mapping[str, bytes]) -> str | None:
-    return _text(name, ours[name]) if name in ours else None
+def _optional(name: str, ours: Mapping[str, bytes | None]) -> str | None:
+    return header_text(name, ours[name]) if name in ours else None
 
 
-def _count(name: str, ours: Mapping[str, bytes]) -> int:
+def _count(name: str, ours: Mapping[str, bytes | None]) -> int:
     if name not in ours:
         return 0
-    text = _text(name, ours[name])
+    text = header_text(name, ours[name])
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
         raise MalformedHeaders(f"{name} is not a count")
     return int(text)
 
 
-def _time(name: str, ours: Mapping[str, bytes]) -> float | None:
+def _time(name: str, ours: Mapping[str, bytes | None]) -> float | None:
     if name not in ours:
         return None
     try:
-        return from_rfc3339(_text(name, ours[name]))
+        return from_rfc3339(header_text(name, ours[name]))
     except ValueError:
         raise MalformedHeaders(f"{name} is not an RFC 3339 time") from None

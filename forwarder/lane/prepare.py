@@ -7,7 +7,7 @@ from collections.abc import Callable
 from forwarder.destinations.contract import Account, Item, Rejected, Skipped
 from forwarder.event import ConversionEvent, InvalidEvent
 from forwarder.kafka.port import Record
-from forwarder.kafka.records import MalformedHeaders, coordinates, read_progress
+from forwarder.kafka.records import coordinates, header_text, read_progress
 from forwarder.lane.ahead import Ready, Shelf
 from forwarder.lane.delivery import Delivery
 from forwarder.lane.tally import Ledger
@@ -23,10 +23,7 @@ def received(record: Record, now: float) -> Delivery:
     size = (0 if value is None else len(value)) + (0 if key is None else len(key))
     headers = record.headers
     if len(headers) == 1 and headers[0][0] == ORIGIN:  # most records, so without a Progress
-        try:
-            origin = headers[0][1].decode()
-        except UnicodeDecodeError:
-            raise MalformedHeaders(f"{ORIGIN} is not text") from None
+        origin = header_text(ORIGIN, headers[0][1])
         return Delivery(record, origin, 0, 0, 0, None, None, record.offset, size, now)
     progress = read_progress(record)
     return Delivery(

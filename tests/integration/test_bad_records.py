@@ -12,6 +12,7 @@ from forwarder.kafka.connection import Connection
 from forwarder.kafka.port import Outgoing, Record, TopicPartition, TopicSpec
 from tests.support.deployment import TIKTOK, Deployment, eventually, web_purchases
 from tests.support.raw_producer import write_large
+from tests.support.topics import header
 
 GOOD = web_purchases(3)
 
@@ -73,7 +74,7 @@ async def test_each_has_its_reason_and_the_good_ones_arrive(
             return len(letters) == len(bad) + 2
 
         await eventually(all_dead, 30)
-        reasons = Counter(dict(letter.headers)["forwarder-reason"].decode() for letter in letters)
+        reasons = Counter(header(letter, "reason") for letter in letters)
         assert reasons == {
             "undecodable": 3,
             "unsupported_version": 1,
@@ -82,8 +83,7 @@ async def test_each_has_its_reason_and_the_good_ones_arrive(
             "oversize": 1,
         }
         for letter in letters:
-            headers = dict(letter.headers)
-            assert headers["forwarder-origin"].startswith(topic.encode() + b"/")
-            if headers["forwarder-reason"] == b"oversize":
+            assert header(letter, "origin").startswith(f"{topic}/")
+            if header(letter, "reason") == "oversize":
                 assert letter.value is None
         assert "Traceback" not in worker.log.read_text()

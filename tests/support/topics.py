@@ -52,4 +52,4 @@ async def create(bootstrap: str, *specs: TopicSpec) -> None:
 
 def header(record: Record, name: str) -> str:
     """One of the forwarder's headers, by the end of its name."""
-    return dict(record.headers)[f"forwarder-{name}"].decode()
+    return (dict(record.headers)[f"forwarder-{name}"] or b"").decode()

@@ -597,7 +597,7 @@ def test_no_value_stands_in_any_text() -> None:
     assert "s3cret" not in f"{invalid}{invalid!r}{invalid.errors}"
     assert "s3cret" not in str(refused(b'{"a":s3cret}'))
     assert invalid.__cause__ is None
-    assert invalid.__suppress_context__
+    assert invalid.__context__ is None
 
 
 def test_a_checked_record_is_read_alike_whatever_the_time_is() -> None:

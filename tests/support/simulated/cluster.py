@@ -227,5 +227,5 @@ class SimulatedCluster(MemoryCluster):
         if QUEUE in topic:
             self._settled.check_lease(self._router_group, replica, "a router wrote")
         elif RETRY in topic:
-            account = dict(records[0].headers)["forwarder-account"].decode()
+            account = (dict(records[0].headers)["forwarder-account"] or b"").decode()
             self._settled.check_lease(self._group_of(account), replica, "a sender wrote a retry")

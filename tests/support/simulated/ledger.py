@@ -163,7 +163,7 @@ class Ledger:
 
     def _append(self, at: TopicPartition, record: Outgoing, writer: str) -> None:
         self._number += 1
-        headers = {name: value.decode() for name, value in record.headers}
+        headers = {name: (value or b"").decode() for name, value in record.headers}
         origin = headers.get("forwarder-origin", "")
         account = headers.get("forwarder-account", "")
         fresh = "forwarder-attempts" not in headers
@@ -200,7 +200,7 @@ class Ledger:
     def write_unsure(self, topic: str, records: Sequence[Outgoing]) -> None:
         """A write ended without its acknowledgement; whoever wrote it writes again."""
         for record in records:
-            headers = {name: value.decode() for name, value in record.headers}
+            headers = {name: (value or b"").decode() for name, value in record.headers}
             account = headers.get("forwarder-account", "")
             if QUEUE in topic:
                 account = topic.rpartition(QUEUE)[2]

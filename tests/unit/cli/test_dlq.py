@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from forwarder.cli import dlq_purge
+from forwarder.kafka.port import Outgoing, TopicPartition
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.memory import Cluster, cluster
 from tests.unit.deadletters.build import DLQ, event
@@ -112,6 +113,14 @@ def test_show_tells_the_event_and_what_would_be_sent_now(
     assert "forwarder-code: 40002" in ended.out
     assert "now: acme-pixel: would be sent" in ended.out
     assert "user1@example.com" not in ended.out
+
+
+def test_headers_without_a_value_say_nothing(forwarder: Run, config: str, cluster: Cluster) -> None:
+    empty = [("trace", None), ("forwarder-reason", None), ("forwarder-origin", b"conversions/0/1")]
+    cluster.kafka.put(TopicPartition(DLQ, 0), [Outgoing(b"k", b"{}", empty)])
+    (told,) = forwarder("dlq", "ls", "--json", config).json()
+    assert told["reason"] == ""
+    assert "forwarder-reason: \n" in forwarder("dlq", "show", "0/0", "--reveal", config).out
 
 
 def test_show_reveals_on_demand_but_never_credentials(

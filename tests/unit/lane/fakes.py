@@ -43,7 +43,7 @@ Vendor = Callable[[Ids, float], HttpAnswer | HttpFailure]
 class FakeRecord:
     offset: int
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp: int
     topic: str = "conversions.queue.acme"
     partition: int = 0

@@ -123,13 +123,14 @@ def test_malformed_headers_are_a_dead_letter() -> None:
             record(0, headers={"forwarder-attempts": "-1"}),
             fakes.FakeRecord(1, b"{}", [("forwarder-origin", b"\xff")], 0),
             fakes.FakeRecord(2, b"{}", [], 0),
+            fakes.FakeRecord(3, b"{}", [("forwarder-origin", None)], 0),
         ],
         START,
     )
     writes = one.take_writes()
     assert [(w.reason, w.code) for w in writes] == [
         ("invalid_event", "local.malformed_headers")
-    ] * 3
+    ] * 4
     assert writes[0].delivery.origin == "conversions.queue.acme/0/0"
 
 

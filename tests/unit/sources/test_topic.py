@@ -80,7 +80,7 @@ def routed(plan: Plan) -> Outgoing:
 
 def buried(plan: Plan) -> tuple[bytes | None, dict[str, str]]:
     (letter,) = plan.dead
-    return letter.value, {name: value.decode() for name, value in letter.headers}
+    return letter.value, {name: (value or b"").decode() for name, value in letter.headers}
 
 
 to_json = partial(json.dumps, separators=(",", ":"))

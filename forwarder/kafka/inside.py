@@ -15,7 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
+
+from forwarder.kafka.header_names import Answer
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:
@@ -99,16 +102,17 @@ class Fetched:
     bytes: hundreds of MiB are a few hundred objects. This one is freed when it is dropped.
     """
 
-    __slots__ = ("_records",)
+    __slots__ = ("_each", "_records")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._records = PartitionRecords(*arguments, **options)
+        self._each = _each(self._records)
 
     def __iter__(self) -> Any:
-        return self._records
+        return self._each
 
     def __next__(self) -> Any:
-        return next(self._records)
+        return next(self._each)
 
     @property
     def next_fetch_offset(self) -> int:
@@ -119,7 +123,18 @@ class Fetched:
         self._records._records_iterator = None
 
 
+def _each(records: Any) -> Iterator[Any]:
+    """Its records, also those behind a header name that is no UTF-8."""
+    try:
+        yield from records._records_iterator
+    except UnicodeDecodeError:
+        records._records = records._records.tolerant()
+        records._records_iterator = records._unpack_records()
+        yield from records._records_iterator
+
+
 fetching.PartitionRecords = Fetched
+fetching.MemoryRecords = Answer
 
 
 def _broken_if_closed(write: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,6 +160,23 @@ def _broken_if_closed(write: Callable[..., Any]) -> Callable[..., Any]:
 
 AIOKafkaConnection.send = _broken_if_closed(AIOKafkaConnection.send)
 AIOKafkaConnection._send_sasl_token = _broken_if_closed(AIOKafkaConnection._send_sasl_token)
+
+
+def _never_unseen(commit: Callable[..., Any]) -> Callable[..., asyncio.Task[Any]]:
+    """A commit that nobody waits for any more fails without a traceback at the end of the process:
+    aiokafka shields it from whoever gives up waiting, and then nobody looks at it.
+    """
+
+    @functools.wraps(commit)
+    def started(coordinator: GroupCoordinator, *arguments: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.ensure_future(commit(coordinator, *arguments))
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return task
+
+    return started
+
+
+GroupCoordinator._do_commit_offsets = _never_unseen(GroupCoordinator._do_commit_offsets)
 
 
 def forget(consumer: AIOKafkaConsumer) -> None:

@@ -11,7 +11,7 @@ from forwarder.kafka.client import open_kafka
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.port import Outgoing, Record, TopicPartition, TopicSpec
 from tests.support.deployment import TIKTOK, Deployment, eventually, web_purchases
-from tests.support.raw_producer import write_large
+from tests.support.raw_producer import write_foreign, write_large
 from tests.support.topics import header
 
 GOOD = web_purchases(3)
@@ -58,6 +58,9 @@ async def test_each_has_its_reason_and_the_good_ones_arrive(
         ]
         values: list[bytes | None] = [*bad, None, framed(GOOD[0])]
         values += [orjson.dumps(event) for event in GOOD[1:]]
+        nameless = Outgoing(None, values[-1], [("forwarder-origin", None)])
+        await producer.write(f"{unique}.queue.acme-pixel", [nameless])
+        await write_foreign(kafka_bootstrap, topic, orjson.dumps(GOOD[1]))
         await producer.write(topic, [Outgoing(None, value, ()) for value in values])
         await producer.stop()
         await write_large(kafka_bootstrap, topic, b'{"pad": "' + b"x" * 2_000_000 + b'"}')
@@ -71,19 +74,19 @@ async def test_each_has_its_reason_and_the_good_ones_arrive(
 
         async def all_dead() -> bool:
             letters[:] = await dead_letters(kafka_bootstrap, f"{unique}.dlq")
-            return len(letters) == len(bad) + 2
+            return len(letters) == len(bad) + 3
 
         await eventually(all_dead, 30)
         reasons = Counter(header(letter, "reason") for letter in letters)
         assert reasons == {
             "undecodable": 3,
             "unsupported_version": 1,
-            "invalid_event": 2,
+            "invalid_event": 3,
             "unrouted": 1,
             "oversize": 1,
         }
         for letter in letters:
-            assert header(letter, "origin").startswith(f"{topic}/")
+            assert header(letter, "origin").startswith((f"{topic}/", f"{unique}.queue."))
             if header(letter, "reason") == "oversize":
                 assert letter.value is None
         assert "Traceback" not in worker.log.read_text()

@@ -1,13 +1,16 @@
-"""Durations (``500ms 20s 5m 24h 28d``) and sizes (``256KiB 1MiB``) as settings write them."""
+"""Durations (``500ms 20s 5m 24h 28d``), sizes (``256KiB 1MiB``) and counts in settings."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST: Final = 36_500 * 86_400.0
+_LARGEST: Final = 1 << 40
+_DIGITS: Final = 18
 _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -16,6 +19,13 @@ def duration(value: object) -> float:
 
     Raises ``ValueError`` with the forms that are understood.
     """
+    seconds = _seconds(value)
+    if seconds > _LONGEST:
+        raise ValueError("must be at most 36500d")
+    return seconds
+
+
+def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", str(value).strip())
@@ -32,10 +42,13 @@ def size(value: object) -> int:
     Raises ``ValueError`` with the forms that are understood.
     """
     match = re.fullmatch(r"(\d+)\s*(|B|KiB|MiB|GiB)", str(value).strip())
-    if match and not isinstance(value, bool):
-        return int(match[1]) * _BYTES[match[2]]
-    raise ValueError("a size is a whole number and a unit: 256KiB 1MiB")
+    if match is None or isinstance(value, bool):
+        raise ValueError("a size is a whole number and a unit: 256KiB 1MiB")
+    if len(match[1]) > _DIGITS or (found := int(match[1]) * _BYTES[match[2]]) > _LARGEST:
+        raise ValueError("must be at most 1024GiB")
+    return found
 
 
 Duration = Annotated[float, BeforeValidator(duration)]
 Size = Annotated[int, BeforeValidator(size)]
+Count = Annotated[int, Field(gt=0, le=10**9)]

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from forwarder.consent import ConsentPolicy
 from forwarder.credentials import SecretSource
 from forwarder.names import canonical
-from forwarder.units import Duration, Size
+from forwarder.units import Count, Duration, Size
 
 
 def _absolute(url: str) -> str:
@@ -50,15 +50,15 @@ class SettingsModel(BaseModel):
 class BudgetSettings(SettingsModel):
     """At most ``requests`` in any window of ``per`` seconds, ``concurrency`` in flight at once."""
 
-    requests: int = Field(gt=0)
+    requests: Count
     per: Duration = Field(gt=0)
-    concurrency: int | None = Field(default=None, gt=0)
+    concurrency: Count | None = None
 
 
 class BatchSettings(SettingsModel):
     """How full a request gets. ``linger``: seconds to wait for more when the lane is idle."""
 
-    events: int = Field(default=1, gt=0)
+    events: Count = 1
     bytes: Size = Field(default=1 << 20, gt=0)
     linger: Duration = Field(default=0.2, ge=0)
 
@@ -95,7 +95,7 @@ class AccountSettings(SettingsModel):
     events: EventSettings = EventSettings()
     consent: ConsentPolicy | None = None
     budgets: tuple[BudgetSettings | str, ...] = Field(min_length=1)
-    concurrency: int = Field(gt=0)
+    concurrency: Count
     batch: BatchSettings = BatchSettings()
     max_event_age: Duration = Field(gt=0)
     base_url: BaseUrl

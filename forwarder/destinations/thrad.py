@@ -39,7 +39,7 @@ from forwarder.destinations.settings import (
 from forwarder.destinations.values import filled, number, query_value, scope, sized, utc
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpRequest
-from forwarder.units import Duration
+from forwarder.units import Count, Duration
 
 _BASE_URL = "https://events.thrad.ai"
 _ADVERTISER_API_URL = "https://api.thrad.ai"
@@ -80,7 +80,7 @@ class ThradSettings(AccountSettings):
     budgets: tuple[BudgetSettings | str, ...] = Field(
         default=(BudgetSettings(requests=1000, per=3600.0),), min_length=1
     )
-    concurrency: int = Field(default=2, gt=0)
+    concurrency: Count = 2
     batch: ThradBatch = ThradBatch()
     max_event_age: Duration = Field(default=28 * _DAY, gt=0)
     base_url: BaseUrl = _BASE_URL

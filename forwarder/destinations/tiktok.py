@@ -36,7 +36,7 @@ from forwarder.destinations.settings import (
 from forwarder.destinations.values import scope, sized
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpRequest
-from forwarder.units import Duration
+from forwarder.units import Count, Duration
 
 _PATH = "/open_api/v1.3/event/track/"
 _MAX_EVENTS = 1000
@@ -58,7 +58,7 @@ class TikTokSettings(AccountSettings):
     budgets: tuple[BudgetSettings | str, ...] = Field(
         default=(BudgetSettings(requests=600, per=60.0),), min_length=1
     )
-    concurrency: int = Field(default=8, gt=0)
+    concurrency: Count = 8
     batch: TikTokBatch = TikTokBatch()
     max_event_age: Duration = Field(default=28 * _DAY, gt=0)
     base_url: BaseUrl = "https://business-api.tiktok.com"

@@ -41,7 +41,7 @@ from forwarder.destinations.settings import (
 from forwarder.destinations.values import filled, money_text, scope, sized
 from forwarder.event import ConversionEvent
 from forwarder.http.port import HttpAnswer, HttpRequest
-from forwarder.units import Duration, Size
+from forwarder.units import Count, Duration, Size
 
 _PATH = "/track/realtimeconversion"
 _HEAD = b'{"data":['
@@ -87,7 +87,7 @@ def _td_path(path: str) -> str:
 class TradeDeskBatch(BatchSettings):
     """No cap on the number of events is published. [S]"""
 
-    events: int = Field(default=500, gt=0)
+    events: Count = 500
     bytes: Size = Field(default=1 << 20, gt=0, le=_MAX_REQUEST)
 
 
@@ -100,7 +100,7 @@ class TradeDeskSettings(AccountSettings):
     budgets: tuple[BudgetSettings | str, ...] = Field(
         default=(BudgetSettings(requests=600, per=60.0),), min_length=1
     )
-    concurrency: int = Field(default=4, gt=0)
+    concurrency: Count = 4
     batch: TradeDeskBatch = TradeDeskBatch()
     max_event_age: Duration = Field(default=24 * 3600.0, gt=0)
     base_url: BaseUrl = "https://insight.adsrvr.org"

@@ -24,7 +24,7 @@ from forwarder.settings.fields import (
 )
 from forwarder.settings.yaml_tree import Document
 from forwarder.sources import Format
-from forwarder.units import Duration, Size
+from forwarder.units import Count, Duration, Size
 
 ACCOUNT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
@@ -90,7 +90,7 @@ class KafkaSettings(SettingsModel):
 class GiveUpSettings(SettingsModel):
     """A delivery that keeps failing is given up once both are passed. ``after``: seconds."""
 
-    attempts: int = Field(default=8, gt=0)
+    attempts: Count = 8
     after: Duration = Field(default=12 * 3600.0, ge=0)
 
 

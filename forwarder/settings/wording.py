@@ -13,10 +13,10 @@ from forwarder.settings import shape
 from forwarder.settings.yaml_tree import At, Value
 
 _NUMBERS: Final = {
-    "greater_than": "must be greater than {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
+    "greater_than": "must be greater than {gt:.12g}",
+    "greater_than_equal": "must be at least {ge:.12g}",
+    "less_than": "must be less than {lt:.12g}",
+    "less_than_equal": "must be at most {le:.12g}",
 }
 _RULES: Final = {
     "missing": ("is required", "add `{key}: ...`"),
@@ -24,6 +24,7 @@ _RULES: Final = {
     "string_too_short": ("must not be empty", ""),
     "string_pattern_mismatch": ("must match {pattern}", ""),
     "int_parsing": ("must be a whole number", ""),
+    "int_parsing_size": ("is far too large", ""),
     "int_from_float": ("must be a whole number", ""),
     "int_type": ("must be a whole number", ""),
     "float_parsing": ("must be a number", ""),

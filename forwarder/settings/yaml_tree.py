@@ -20,6 +20,8 @@ At: TypeAlias = "tuple[str | int, ...]"
 
 _TEXT: Final = "tag:yaml.org,2002:str"
 _MAX_FILE: Final = 16 << 20
+_MOST_NODES: Final = 300_000
+"""Aliases multiply: a few hundred bytes can stand for billions."""
 _ONE: Final = "keep one of them"
 
 
@@ -95,9 +97,13 @@ def _read_file(file: Path) -> Document:
         _Walk(part).top(yaml.compose(text, Loader=yaml.SafeLoader))
     except OSError as error:
         part.problems.append(Problem(str(file), f"cannot be read: {error.strerror}"))
-    except (UnicodeDecodeError, yaml.reader.ReaderError):
+    except UnicodeDecodeError:
         fix = "save it as plain UTF-8 YAML"
         part.problems.append(Problem(str(file), "is not UTF-8 text", fix))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        rule = f"holds the character U+{ord(text[error.position]):04X}"
+        part.problems.append(Problem(f"{file}:{line}", rule, "remove it"))
     except yaml.MarkedYAMLError as error:
         part.problems.append(_syntax(file, error))
     except RecursionError:
@@ -123,6 +129,7 @@ class _Walk:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._open: list[yaml.Node] = []
+        self._nodes = 0
 
     def top(self, node: yaml.Node | None) -> None:
         if node is None or (isinstance(node, yaml.ScalarNode) and _text(node) is None):
@@ -134,6 +141,11 @@ class _Walk:
         self._problem(node, (), "must be a block of `key: value` lines", "start with `kafka:`")
 
     def _value(self, node: yaml.Node, at: At) -> Value:
+        self._nodes += 1
+        if self._nodes >= _MOST_NODES:
+            if self._nodes == _MOST_NODES:
+                self._problem(node, at, "its aliases make far too much of it", "write it out")
+            return None
         if any(node is above for above in self._open):
             self._problem(node, at, "an anchor cannot hold an alias to itself", "write it out")
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.settings import Settings, SettingsProblems, load
+from forwarder.settings import Settings, SettingsProblems, load, yaml_tree
 
 PIXEL = (
     "{destination: tiktok, advertisers: [acme], event_source: web, event_source_id: C4,"
@@ -28,6 +28,15 @@ def file(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
+def test_aliases_that_multiply_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_tree, "_MOST_NODES", 1000)
+    levels = ["a: &a0 [x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    found = problems(file(tmp_path, "\n".join(levels)))
+    rule = "its aliases make far too much of it (write it out)"
+    assert [one for one in found if one.endswith(rule)] == [found[0]]
+
+
 def from_environment(tmp_path: Path, text: str, **environ: str) -> Settings:
     return load(file(tmp_path, text), environ)
 
@@ -46,7 +55,8 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         (b"kafka: \xff\xfe", "settings.yaml: is not UTF-8 text (save it as plain UTF-8 YAML)"),
-        (b"kafka: \x00", "settings.yaml: is not UTF-8 text (save it as plain UTF-8 YAML)"),
+        (b"kafka: \x00", "settings.yaml:1: holds the character U+0000 (remove it)"),
+        (b"kafka:\n  \x01", "settings.yaml:2: holds the character U+0001 (remove it)"),
         (
             "kafka:\n\tgroup_id: x",
             (

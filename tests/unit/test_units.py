@@ -30,6 +30,18 @@ def test_what_is_no_duration(text: object) -> None:
         duration(text)
 
 
+@pytest.mark.parametrize("text", ["36501d", "9" * 400 + "s", "9" * 5000 + "d", 1e30])
+def test_a_duration_has_an_upper_limit(text: object) -> None:
+    with pytest.raises(ValueError, match="must be at most 36500d"):
+        duration(text)
+
+
+@pytest.mark.parametrize("text", ["1025GiB", "9" * 400, "9" * 5000 + "KiB"])
+def test_a_size_has_an_upper_limit(text: object) -> None:
+    with pytest.raises(ValueError, match="must be at most 1024GiB"):
+        size(text)
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [("256KiB", 256 << 10), ("1MiB", 1 << 20), ("2GiB", 2 << 30), ("10B", 10), ("10", 10), (7, 7)],

@@ -19,6 +19,7 @@ from forwarder.kafka.records import (
     event_headers,
     failed,
     fresh,
+    oversize,
     read_progress,
     requeued,
     troubled,
@@ -88,6 +89,11 @@ class Planner:
         """Plan records of a retry topic whose delay is over: each joins the end of its queue."""
         for record in records:
             self._retry(record, now, plan)
+
+    def oversize(self, outgoing: Outgoing, now: float, account: str | None) -> Outgoing:
+        """The dead letter of a record that its topic refuses."""
+        bound = None if account is None else self._accounts[account].settings.destination
+        return oversize(outgoing, now, account, bound, describe_unread(outgoing.value))
 
     def _event(self, record: Record, now: float, plan: Plan) -> None:
         try:
@@ -162,7 +168,7 @@ class Planner:
         try:
             progress, destination = read_progress(record), destination_of(record)
         except MalformedHeaders as malformed:
-            trouble = Trouble("undecodable", "local.malformed_headers", str(malformed))
+            trouble = Trouble("invalid_event", "local.malformed_headers", str(malformed))
             self._bury(record, Progress(coordinates(record)), trouble, None, now, plan)
             return
         account = progress.account

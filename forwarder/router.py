@@ -28,7 +28,6 @@ from forwarder.kafka.port import (
     TopicPartition,
     Unavailable,
 )
-from forwarder.kafka.records import oversize
 from forwarder.lease import Lease
 from forwarder.ops.logs import Log
 from forwarder.plan import Plan, Planner
@@ -345,7 +344,7 @@ class Router:
         if topic == self._topics.dead_letters and any(record.value is None for record in refused):
             raise Broken(f"{topic} refuses even a record without a value: check its settings")
         now = self._now()
-        shrunk = [oversize(record, now, account) for record in refused]
+        shrunk = [self._planner.oversize(record, now, account) for record in refused]
         await self._write_topic(self._topics.dead_letters, shrunk, epoch)
         self._metrics.oversize(account, len(shrunk))
 

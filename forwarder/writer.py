@@ -18,7 +18,7 @@ from forwarder.kafka.records import (
     troubled,
 )
 from forwarder.lane.lane import Delivery, Settled, Write, WriteKind
-from forwarder.plan import describe
+from forwarder.plan import describe, describe_unread
 
 
 class Writer:
@@ -59,9 +59,13 @@ class Writer:
         try:
             await self._producer.write(topic, records)
         except TooLarge as refusal:
-            now = self._now()
-            shrunk = [oversize(records[index], now, account.name) for index in refusal.records]
+            refused = [records[index] for index in refusal.records]
+            shrunk = [self._oversize(account, record) for record in refused]
             await self._producer.write(self._dead_letters, shrunk)
+
+    def _oversize(self, account: Account, record: Outgoing) -> Outgoing:
+        kind, described = account.settings.destination, describe_unread(record.value)
+        return oversize(record, self._now(), account.name, kind, described)
 
     def _record(self, account: Account, write: Write) -> Outgoing:
         delivery = write.delivery

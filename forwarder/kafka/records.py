@@ -152,26 +152,29 @@ def troubled(
     return Outgoing(record.key, value, _headers(record, fields), None)
 
 
-def oversize(outgoing: Outgoing, now: float, account: str | None) -> Outgoing:
+def oversize(
+    outgoing: Outgoing,
+    now: float,
+    account: str | None,
+    destination: str | None,
+    described: Mapping[str, str],
+) -> Outgoing:
     """The dead letter of a record that no topic takes: our headers alone, neither value nor the
-    producer's headers, and the key only where it is short.
+    producer's headers, and the key only where it is short. ``described``: what ``event_headers``
+    gives; the other arguments as for ``troubled``.
     """
-    ours = [pair for pair in outgoing.headers if pair[0].startswith(PREFIX)]
-    kept = [pair for pair in ours if pair[0] not in _OVERSIZE]
+    ours = {name: raw or b"" for name, raw in outgoing.headers if name.startswith(PREFIX)}
+    ours.pop("forwarder-message", None)  # of what was wrong with it before
     at = rfc3339(now).encode()
-    kept += [(name, value or at) for name, value in _OVERSIZE.items()]
-    if account is not None:
-        kept.append(("forwarder-account", account.encode()))
+    kept = {"forwarder-first-failed-at": at, **ours, "forwarder-last-failed-at": at, **_OVERSIZE}
+    told = {"forwarder-account": account, "forwarder-destination": destination}
+    kept |= {name: text.encode() for name, text in told.items() if text is not None}
+    kept |= {name: cut(text, MAX_VALUE) for name, text in described.items() if name not in kept}
     key = outgoing.key if len(outgoing.key or b"") <= MAX_TOGETHER else None
-    return Outgoing(key, None, kept)
+    return Outgoing(key, None, list(kept.items()))
 
 
-_OVERSIZE: Final = {
-    "forwarder-reason": b"oversize",
-    "forwarder-code": b"local.oversize",
-    "forwarder-first-failed-at": b"",
-    "forwarder-last-failed-at": b"",
-}
+_OVERSIZE: Final = {"forwarder-reason": b"oversize", "forwarder-code": b"local.oversize"}
 
 
 def event_headers(

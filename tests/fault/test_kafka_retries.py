@@ -83,7 +83,7 @@ async def test_retries_come_back_when_they_are_due_and_end_when_they_must(
         assert sorted((header(one, "reason"), header(one, "code")) for one in letters) == [
             ("exhausted", "503"),
             ("expired", "local.max_event_age"),
-            ("undecodable", "local.malformed_headers"),
+            ("invalid_event", "local.malformed_headers"),
             ("unknown_account", "local.unknown_account"),
         ]
         (unknown,) = [one for one in letters if header(one, "reason") == "unknown_account"]

@@ -216,9 +216,11 @@ class TestCut:
 class TestOversize:
     def test_only_our_headers_and_a_short_key_are_left(self) -> None:
         big = records.fresh(record(("x", b"y" * 1_000_000), value=b"v" * 1_000_000))
-        made = records.oversize(big, AT, "acme")
+        made = records.oversize(big, AT, "acme", "tiktok", {"forwarder-event-id": "e1"})
         assert ours(made.headers) == {
             "forwarder-origin": "conversions/3/42",
+            "forwarder-destination": "tiktok",
+            "forwarder-event-id": "e1",
             "forwarder-reason": "oversize",
             "forwarder-code": "local.oversize",
             "forwarder-first-failed-at": TIME,
@@ -230,4 +232,19 @@ class TestOversize:
 
     def test_a_long_key_goes_too(self) -> None:
         big = records.fresh(record())._replace(key=b"k" * 5000)
-        assert records.oversize(big, AT, None).key is None
+        assert records.oversize(big, AT, None, None, {}).key is None
+
+    def test_what_it_was_before_is_told_once_and_no_more(self) -> None:
+        progress = Progress("o", account="old", first_failed_at=AT - 60)
+        described = {"forwarder-event-id": "e1"}
+        letter = records.troubled(
+            record(), progress, Trouble("rejected", "40002", "no e-mail"), described=described
+        )
+        made = records.oversize(letter, AT, "acme", "tiktok", {"forwarder-event-id": "other"})
+        names = [name for name, _ in made.headers]
+        assert len(names) == len(set(names))
+        told = ours(made.headers)
+        assert "forwarder-message" not in told
+        assert told["forwarder-first-failed-at"] == records.rfc3339(AT - 60)
+        assert told["forwarder-account"] == "acme"
+        assert told["forwarder-event-id"] == "e1"

@@ -19,13 +19,13 @@ ORIGIN = "forwarder-origin"
 
 def received(record: Record, now: float) -> Delivery:
     """A record of the queue, as a delivery. Raises ``MalformedHeaders``."""
-    value, key = record.value, record.key
-    size = (0 if value is None else len(value)) + (0 if key is None else len(key))
+    size = _size(record)
     headers = record.headers
     if len(headers) == 1 and headers[0][0] == ORIGIN:  # most records, so without a Progress
         origin = header_text(ORIGIN, headers[0][1])
         return Delivery(record, origin, 0, 0, 0, None, None, record.offset, size, now)
     progress = read_progress(record)
+    size += _size_of_headers(record)
     return Delivery(
         record,
         progress.origin,
@@ -42,9 +42,17 @@ def received(record: Record, now: float) -> Delivery:
 
 def malformed(record: Record, now: float) -> Delivery:
     """A record whose headers cannot be read: its own place is all that is known of it."""
-    value = record.value
-    size = 0 if value is None else len(value)
+    size = _size(record) + _size_of_headers(record)
     return Delivery(record, coordinates(record), 0, 0, 0, None, None, record.offset, size, now)
+
+
+def _size(record: Record) -> int:
+    value, key = record.value, record.key
+    return (0 if value is None else len(value)) + (0 if key is None else len(key))
+
+
+def _size_of_headers(record: Record) -> int:
+    return sum(len(name) + len(raw or b"") for name, raw in record.headers)
 
 
 def is_fresh(record: Record) -> bool:

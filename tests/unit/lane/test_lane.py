@@ -209,6 +209,12 @@ def test_it_reads_as_far_as_it_may() -> None:
     assert one.room(10 * size)
 
 
+def test_headers_count_as_what_is_held() -> None:
+    one = lane(account(events=3))
+    one.add([record(0, headers={"x": "y" * 5000})], START)
+    assert one.view(START).waiting_bytes > 5000
+
+
 @pytest.mark.parametrize("why", ["paused", "breaker"])
 def test_a_blocked_lane_needs_no_more_than_a_batch(why: str) -> None:
     one = fed(lane(account(events=2, state="paused" if why == "paused" else "active")), 4)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from forwarder.deadletters import scan
 from forwarder.deadletters.letter import Letter
+from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.settings import AccountSettings
 from forwarder.event import peek
-from forwarder.kafka.port import Admin, Committed, Reader, Record, TopicPartition
+from forwarder.kafka.port import Admin, Committed, Reader, Record, Refused, TopicPartition
 from forwarder.kafka.topics import queues_without_account
 from forwarder.lane.state import KeptState, decode
 from forwarder.opening import OLD_RECORD
@@ -194,9 +196,22 @@ class Observer:
         untold = self._settings.kafka.start_from is None
         return untold and oldest is not None and now - oldest.timestamp / 1000 > OLD_RECORD
 
+    async def _former_places(self) -> dict[TopicPartition, Committed]:
+        """Where the senders of destinations stand that no account has any more. Who may not know
+        counts a queue from its beginning.
+        """
+        found: dict[TopicPartition, Committed] = {}
+        used = {account.destination for account in self._settings.accounts.values()}
+        for destination in DESTINATIONS.keys() - used:
+            with suppress(Refused):
+                found |= await self._admin.committed(self._settings.kafka.sender_group(destination))
+        return found
+
     async def _orphans(self, places: Mapping[TopicPartition, Committed]) -> dict[str, int]:
         prefix, accounts = self._settings.kafka.topic_prefix, self._settings.accounts
         names = queues_without_account(prefix, accounts, self._there)
+        if names:
+            places = {**await self._former_places(), **places}
         parts = [TopicPartition(name, 0) for name in names]
         bounds = await self._bounds(parts)
         return {

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from forwarder.deadletters.explain import Today
 from forwarder.deadletters.letter import Letter
-from forwarder.destinations.contract import Skipped
+from forwarder.destinations.contract import Rejected, Skipped
 from forwarder.event import ConversionEvent
 from forwarder.ops.words import span
 
@@ -181,6 +181,9 @@ def _finished(name: str, last: Queued, occurrence: Occurrence, today: Today) -> 
             case Skipped(reason):
                 why = "finished, no dead letter; today's settings skip it"
                 return Fate(name, "skipped", False, why, last.at, reason)
+            case Rejected(rule):
+                why = "finished; today's settings refuse it, and no dead letter of it is left"
+                return Fate(name, "unknown", False, why, last.at, "rejected", f"local.{rule}")
     return Fate(name, "delivered", False, "finished, no dead letter", last.at)
 
 

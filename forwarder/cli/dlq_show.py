@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 
 import orjson
 import typer
 
+from forwarder import normal
 from forwarder.cli.console import json_line, out, say
 from forwarder.cli.filters import checked, filtered, warn_of_unknown
 from forwarder.cli.options import AsJson, Config, settings_of
@@ -20,6 +21,7 @@ from forwarder.deadletters.explain import Outlook, Today
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.query import Filters
 from forwarder.destinations import DESTINATIONS
+from forwarder.event import ActionSource
 from forwarder.kafka.records import rfc3339
 from forwarder.problems import Problems
 from forwarder.routing import Routing
@@ -39,10 +41,16 @@ COLUMNS: Final = (
     "message",
 )
 _PLACE: Final = re.compile(r"(?:.+/)?(\d+)/(\d+)")
-_PLAIN: Final = frozenset(
-    {"schema_version", "event_id", "event_name", "event_time", "advertiser", "action_source"}
-)
-"""Fields of an event that identify nobody."""
+_PLAIN: Final[Mapping[str, Callable[[object], bool]]] = {
+    "schema_version": lambda value: value in ("1", 1),
+    "event_id": lambda _: True,
+    "event_name": lambda _: True,
+    "event_time": lambda value: normal.time(value) is not None,
+    "advertiser": lambda _: True,
+    "action_source": lambda value: value in get_args(ActionSource),
+}
+"""Fields of an event that identify nobody, as long as they hold what they are for. Headers tell
+the id, the name and the advertiser of every dead letter anyway."""
 _HIDDEN: Final = "forwarder-order-id"
 
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show payload and identifiers as they are.")]
@@ -133,7 +141,10 @@ def masked_event(event: object) -> object:
     """An event of which only that is shown that identifies nobody."""
     if not isinstance(event, dict):
         return masked(event)
-    return {key: one if key in _PLAIN else masked(one) for key, one in event.items()}
+    return {
+        key: one if key in _PLAIN and _PLAIN[key](one) else masked(one)
+        for key, one in event.items()
+    }
 
 
 def today_of(settings: Settings) -> Today:

@@ -70,6 +70,7 @@ def preview(
         _only_with_coverage(topic=topic, sample=sample)
         _preview(settings, reading, file, reveal=reveal)
         return
+    _one_source(file, topic=topic, sample=sample)
     counted = of_topic(settings, reading, sample) if topic else of_file(settings, reading, file)
     report(counted, reading, as_json=as_json)
 
@@ -83,6 +84,13 @@ def _only_with_coverage(*, topic: bool, sample: int | None) -> None:
     ]
     if problems:
         raise Problems(problems)
+
+
+def _one_source(file: str, *, topic: bool, sample: int | None) -> None:
+    if topic and file != "-":
+        raise Problems([Problem("--topic", f"{file} would not be read", "leave one of them out")])
+    if sample is not None and not topic:
+        raise Problems([Problem("--sample", "is only for --topic", "add --topic, or leave it out")])
 
 
 def _preview(settings: Settings, reading: Incoming, file: str, *, reveal: bool) -> None:

@@ -111,6 +111,9 @@ class _Memory:
         twice = self._ledger.own_origins.has(account, first) or self._origins.has(account, first)
         return Kind.REPEATED if twice else None
 
+    def times(self, account: str, origin: str) -> int:
+        return self._ledger.times(account, origin)
+
     def take(self, candidate: Candidate) -> None:
         self._taken.add(candidate.account, candidate.entry.at)
         origin = place(candidate.entry.origin)
@@ -237,7 +240,9 @@ class LetterJudge:
         now: float,
     ) -> Judgement:
         problem = self._timely.problem(account, event_time, now)
-        if problem is None and progress.replays >= self._rules.max_replays:
+        # The letter tells how often it was sent before it was written, the ledger what came later.
+        rounds = max(progress.replays, self._memory.times(account.name, progress.origin))
+        if problem is None and rounds >= self._rules.max_replays:
             problem = Kind.CAPPED
         if problem is not None:
             return Judgement(problem, account.name)
@@ -268,7 +273,7 @@ class EventJudge:
         self._memory = _Memory(ledger, again=rules.again)
         self._timely = _Timely(traits, rules)
         self._queued = queued
-        self._allow_duplicates = rules.allow_duplicates
+        self._rules = rules
         self._run_id = run_id
 
     def take(self, candidate: Candidate) -> None:
@@ -290,12 +295,15 @@ class EventJudge:
         name, at, origin = self._account.name, _place(record), coordinates(record)
         problem = self._memory.known(name, at, origin)
         problem = problem or self._timely.problem(self._account, event.event_time, now)
-        if problem is None and not self._allow_duplicates and self._queued.has(name, at):
+        if problem is None and not self._rules.allow_duplicates and self._queued.has(name, at):
             problem = Kind.DUPLICATE
+        rounds = self._memory.times(name, origin)
+        if problem is None and rounds >= self._rules.max_replays:
+            problem = Kind.CAPPED
         if problem is not None:
             return Judgement(problem, name)
         entry = Entry(at, name, origin, shared=True)
-        progress = sent_again(Progress(origin), self._run_id)
+        progress = sent_again(Progress(origin, replays=rounds), self._run_id)
         return Judgement(Kind.TO_SEND, name, Candidate(name, entry, record, progress))
 
 

@@ -106,6 +106,7 @@ class Ledger:
         self.sent = Marks()
         self.own = Marks()
         self.own_origins = Marks()
+        self._rounds: list[Marks] = []
         self.next_offset = 0
         self._own = own
         self._open: dict[tuple[str, str], OpenBatch] = {}
@@ -134,14 +135,27 @@ class Ledger:
             if entry.origin not in missing:
                 self._mark(batch.run, entry)
 
+    def times(self, account: str, origin: str) -> int:
+        """How often a record of this origin was sent again to the account."""
+        at = place(origin)
+        return 0 if at is None else sum(one.has(account, at) for one in self._rounds)
+
+    def _count(self, account: str, at: Place) -> None:
+        """The first round is marked first: how many marks there are is how often it was sent."""
+        if not any(one.add(account, at) for one in self._rounds):
+            self._rounds.append(Marks())
+            self._rounds[-1].add(account, at)
+
     def _mark(self, run: str, entry: Entry) -> None:
+        origin = place(entry.origin)
         if run != self._own:
             self.sent.add(entry.account, entry.at)
+            if origin is not None:
+                self._count(entry.account, origin)
             return
-        self.own.add(entry.account, entry.at)
-        origin = place(entry.origin)
-        if origin is not None:
-            self.own_origins.add(entry.account, origin)
+        self.own.add(entry.account, entry.at)  # what this process wrote it also reads: once is once
+        if origin is not None and self.own_origins.add(entry.account, origin):
+            self._count(entry.account, origin)
 
     def _noted(self, entry: Entry, value: Mapping[str, object]) -> None:
         run, batch = _str(value, "run"), _str(value, "batch")

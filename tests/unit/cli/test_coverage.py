@@ -267,6 +267,17 @@ def test_options_of_coverage_mean_nothing_without_it(
     assert option.partition("=")[0] in ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "named"), [(("--topic", "events.jsonl"), "--topic"), (("--sample=5",), "--sample")]
+)
+def test_coverage_counts_a_file_or_the_topic(
+    forwarder: Run, settings: Path, options: tuple[str, ...], named: str
+) -> None:
+    ended = forwarder("preview", "--coverage", *options, f"-c{settings}", stdin=b"")
+    assert ended.code == 2
+    assert named in ended.err
+
+
 # -- words ----------------------------------------------------------------------------------------
 def test_every_reason_has_a_remedy() -> None:
     rules = (

@@ -115,6 +115,19 @@ def test_show_tells_the_event_and_what_would_be_sent_now(
     assert "user1@example.com" not in ended.out
 
 
+@pytest.mark.parametrize("command", ["show", "export"])
+@pytest.mark.parametrize("field", ["event_time", "schema_version", "action_source"])
+def test_what_stands_in_a_wrong_place_is_masked(
+    forwarder: Run, config: str, cluster: Cluster, command: str, field: str
+) -> None:
+    body = event(1, **{field: "leak@secret.example"})
+    cluster.letter(1, reason="invalid_event", account=None, value=json.dumps(body).encode())
+    ended = forwarder("dlq", command, config)
+    assert ended.code == 0
+    assert "e1" in ended.out
+    assert "leak@" not in ended.out
+
+
 def test_headers_without_a_value_say_nothing(forwarder: Run, config: str, cluster: Cluster) -> None:
     empty = [("trace", None), ("forwarder-reason", None), ("forwarder-origin", b"conversions/0/1")]
     cluster.kafka.put(TopicPartition(DLQ, 0), [Outgoing(b"k", b"{}", empty)])

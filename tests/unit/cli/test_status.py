@@ -155,6 +155,18 @@ def test_queues_without_an_account(forwarder: Run, config: str, cluster: Cluster
     assert told in forwarder("status", config).out
 
 
+def test_a_queue_of_the_last_account_of_its_destination_is_counted_from_its_place(
+    forwarder: Run, settings: Path, config: str, cluster: Cluster
+) -> None:
+    at = queue("acme-thrad")
+    cluster.publish(0)
+    cluster.route(0, ["acme-thrad"])
+    cluster.send("acme-thrad", 1)
+    settings.write_text(settings.read_text().partition("  acme-thrad:")[0])
+    found = look(forwarder, config)
+    assert found["queues_without_account"] == [{"topic": at.topic, "waiting": 0}]
+
+
 def test_a_new_account_without_a_queue(forwarder: Run, config: str, cluster: Cluster) -> None:
     cluster.kafka.delete_topic(queue("acme-ttd").topic)
     found = account(look(forwarder, config), "acme-ttd")

@@ -121,6 +121,19 @@ def test_skipped_in_the_lane(forwarder: Run, config: str, cluster: Cluster) -> N
     assert (found["state"], found["reason"]) == ("skipped", "no_match_key")
 
 
+def test_what_todays_settings_refuse_is_not_told_as_delivered(
+    forwarder: Run, config: str, cluster: Cluster
+) -> None:
+    """Its dead letter was purged, or is older than the topic keeps them."""
+    cluster.publish(1, page=None)
+    cluster.route(0, ["acme-pixel"])
+    cluster.send("acme-pixel", 1)
+    fate = traced(forwarder, "e1", config)["acme-pixel"]
+    assert (fate["state"], fate["proven"]) == ("unknown", False)
+    assert (fate["reason"], fate["code"]) == ("rejected", "local.page_url_missing")
+    assert "no dead letter of it is left" in fate["detail"]
+
+
 def test_retrying(forwarder: Run, config: str, cluster: Cluster) -> None:
     cluster.publish(0)
     cluster.route(0)

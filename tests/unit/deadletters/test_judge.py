@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from forwarder.deadletters.judge import EventJudge, Judge, Judgement, Kind, LetterJudge, Rules
-from forwarder.deadletters.ledger import Ledger
+from forwarder.deadletters.ledger import Entry, Ledger, OpenBatch
 from forwarder.deadletters.marks import Marks, Place
 from forwarder.deadletters.query import Filters
 from forwarder.kafka.port import Outgoing, Record
@@ -118,6 +118,23 @@ def test_what_an_earlier_run_has_sent_needs_again(settings: Settings) -> None:
     assert kinds(letters(settings, ledger), dead()) == [("replayed_before", "acme-pixel")]
     assert kinds(letters(settings, ledger, again=True), dead()) == [("to_send", "acme-pixel")]
     assert kinds(letters(settings, ledger), dead(account="acme-ttd")) == [("to_send", "acme-ttd")]
+
+
+def test_the_cap_holds_for_again_too(settings: Settings) -> None:
+    """The first dead letter of an event does not know of the rounds that came after it."""
+    ledger = Ledger("r1")
+    entry = Entry(Place(DLQ, 0, 0), "acme-pixel", "conversions/0/1", shared=False)
+    for run in ("a", "b", "c"):
+        assert kinds(letters(settings, ledger, again=True), dead()) == [("to_send", "acme-pixel")]
+        assert kinds(events(settings, ledger=ledger, again=True), published(1))[0][0] == "to_send"
+        ledger.mark(OpenBatch(run, "b", "acme-pixel", 0, [entry]))
+    capped = [("max_replays_reached", "acme-pixel")]
+    assert kinds(letters(settings, ledger, again=True), dead()) == capped
+    assert kinds(events(settings, ledger=ledger, again=True), published(1)) == capped
+    more = letters(settings, ledger, again=True, max_replays=4)
+    assert kinds(more, dead()) == [("to_send", "acme-pixel")]
+    other = published(2)
+    assert kinds(events(settings, ledger=ledger), other) == [("to_send", "acme-pixel")]
 
 
 def test_what_this_run_has_sent_is_not_sent_again_at_all(settings: Settings) -> None:

@@ -28,7 +28,7 @@ async def test_no_window_is_too_full_and_most_of_each_is_used(
             since = time.time()
             await asyncio.sleep(5)
             running(deployed)[0].kill()
-            await asyncio.sleep(8)
+            await asyncio.sleep(STILL + FIRST)  # else one account may stand still for both
             frozen = running(deployed)[0]
             frozen.freeze()
             await asyncio.sleep(8)

@@ -52,7 +52,7 @@ HEADERS: Final[Sequence[Headers]] = (
 )
 """Those of producers; names that begin as ours mean nothing on the events topic."""
 STRAYS: Final[Mapping[str, tuple[Mapping[str, bytes], str]]] = {
-    "garbled": ({"forwarder-origin": b"x/0/0", "forwarder-attempts": b"many"}, "undecodable"),
+    "garbled": ({"forwarder-origin": b"x/0/0", "forwarder-attempts": b"many"}, "invalid_event"),
     "homeless": (
         {"forwarder-origin": b"x/0/0", "forwarder-attempts": b"1", "forwarder-account": b"gone"},
         "unknown_account",

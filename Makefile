@@ -10,7 +10,8 @@ JOBS ?= 3
 SEEDS ?= 1000
 MINUTES ?= 20
 RUN_TESTS := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
-CORE_TESTS := tests/property tests/simulation tests/contract tests/unit
+CORE_TESTS := tests/property tests/simulation tests/contract/test_sandbox_agreement.py tests/unit \
+	  --ignore tests/unit/cli --ignore tests/unit/docs
 COMPILED := $(CURDIR)/build/compiled
 ON_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED):$(CURDIR)
 CAN_COMPILE := $(shell command -v cc >/dev/null && $(PYTHON) -c \

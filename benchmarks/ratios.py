@@ -24,12 +24,12 @@ class Ratio:
 
 
 RATIOS = (
-    Ratio("one account", "bare loop", 1.35, 2.4),
-    Ratio("three batching accounts", "bare loop", 1.25, 1.8),
-    Ratio("one event per POST, 0 ms", "bare loop, one POST per event, 0 ms", 1.25, 2.0),
-    Ratio("one event per POST, 50 ms", "bare loop, one POST per event, 50 ms", 1.25, 1.8),
-    Ratio("one event per POST, 0 ms", "bare POSTs, 0 ms", 1.25, 2.7),
-    Ratio("one event per POST, 50 ms", "bare POSTs, 50 ms", 1.25, 2.3),
+    Ratio("one account", "bare loop", 1.35, 2.2),
+    Ratio("three batching accounts", "bare loop", 1.25, 1.6),
+    Ratio("one event per POST, 0 ms", "bare loop, one POST per event, 0 ms", 1.25, 1.7),
+    Ratio("one event per POST, 50 ms", "bare loop, one POST per event, 50 ms", 1.25, 1.6),
+    Ratio("one event per POST, 0 ms", "bare POSTs, 0 ms", 1.25, 2.5),
+    Ratio("one event per POST, 50 ms", "bare POSTs, 50 ms", 1.25, 2.1),
     Ratio("30 accounts", "one account", 1.15, 1.4),
     Ratio("four accounts, two replicas", "four accounts, one replica", 1.10, 1.35),
 )

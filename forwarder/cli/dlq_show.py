@@ -42,7 +42,7 @@ COLUMNS: Final = (
 )
 _PLACE: Final = re.compile(r"(?:.+/)?(\d+)/(\d+)")
 _PLAIN: Final[Mapping[str, Callable[[object], bool]]] = {
-    "schema_version": lambda value: value in ("1", 1),
+    "schema_version": lambda value: re.fullmatch(r"v?[0-9.]{1,9}", str(value)) is not None,
     "event_id": lambda _: True,
     "event_name": lambda _: True,
     "event_time": lambda value: normal.time(value) is not None,

@@ -128,6 +128,14 @@ def test_what_stands_in_a_wrong_place_is_masked(
     assert "leak@" not in ended.out
 
 
+def test_a_version_that_is_not_supported_is_shown(
+    forwarder: Run, config: str, cluster: Cluster
+) -> None:
+    body = event(1, schema_version="2.1")
+    cluster.letter(1, reason="unsupported_version", account=None, value=json.dumps(body).encode())
+    assert '"schema_version":"2.1"' in forwarder("dlq", "show", config).out
+
+
 def test_headers_without_a_value_say_nothing(forwarder: Run, config: str, cluster: Cluster) -> None:
     empty = [("trace", None), ("forwarder-reason", None), ("forwarder-origin", b"conversions/0/1")]
     cluster.kafka.put(TopicPartition(DLQ, 0), [Outgoing(b"k", b"{}", empty)])

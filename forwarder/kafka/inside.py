@@ -162,6 +162,12 @@ AIOKafkaConnection.send = _broken_if_closed(AIOKafkaConnection.send)
 AIOKafkaConnection._send_sasl_token = _broken_if_closed(AIOKafkaConnection._send_sasl_token)
 
 
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Nobody else looks at how it ended."""
+    if not task.cancelled():
+        task.exception()
+
+
 def _never_unseen(commit: Callable[..., Any]) -> Callable[..., asyncio.Task[Any]]:
     """A commit that nobody waits for any more fails without a traceback at the end of the process:
     aiokafka shields it from whoever gives up waiting, and then nobody looks at it.
@@ -170,7 +176,7 @@ def _never_unseen(commit: Callable[..., Any]) -> Callable[..., asyncio.Task[Any]
     @functools.wraps(commit)
     def started(coordinator: GroupCoordinator, *arguments: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.ensure_future(commit(coordinator, *arguments))
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        task.add_done_callback(_seen)
         return task
 
     return started
@@ -212,10 +218,9 @@ async def abandon_producer(producer: AIOKafkaProducer, seconds: float) -> None:
         # It trips over the batches that have failed already, and its own callback over that: a
         # producer without transactions has none to fail.
         sender.remove_done_callback(producer._sender._fail_all)
+        sender.add_done_callback(_seen)
         sender.cancel()
         await asyncio.wait([sender], timeout=seconds)
-        if sender.done() and not sender.cancelled():
-            sender.exception()  # seen
     await _close(producer.client, seconds)
 
 
@@ -233,9 +238,22 @@ def _drop_batches(accumulator: Any) -> None:
 async def _close(client: Any, seconds: float) -> None:
     if client._sync_task is not None and client._sync_task.done():
         client._sync_task = None  # what ended it would be raised instead of closing connections
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(seconds):
             await client.close()
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        if is_meant():
+            raise
+
+
+def is_meant() -> bool:
+    """Whether the cancellation at hand is that of the task that runs: else a future was cancelled
+    for which it waited, as with a connection whose first closing was given up.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def connect_once(client: Any) -> None:

@@ -144,9 +144,8 @@ async def close(inner: AIOKafkaConsumer, seconds: float) -> None:
         await inside.abandon(inner, 1.0)
     except asyncio.CancelledError:
         await inside.abandon(inner, 1.0)
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise  # else a fetch of its own was cancelled, and nobody meant whoever closes it
+        if inside.is_meant():
+            raise
     finally:
         inside.forget(inner)
 

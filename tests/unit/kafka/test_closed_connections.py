@@ -75,3 +75,24 @@ async def test_a_consumer_whose_tasks_ended_badly_can_be_closed() -> None:
     await asyncio.sleep(0)
     await reader.close(inner, 1.0)
     assert inner._closed
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_a_connection_that_does_not_end_is_given_up(stopped: bool) -> None:
+    """As with TLS, where the other side has a say; the second try finds the first one cancelled."""
+    inner = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    ending = asyncio.get_running_loop().create_future()
+
+    async def close() -> None:
+        await asyncio.gather(ending)
+
+    inner._client.close = close
+    closing = asyncio.create_task(reader.close(inner, 0.02))
+    if stopped:
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+    else:
+        await closing
+    assert ending.cancelled()

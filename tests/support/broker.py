@@ -299,8 +299,8 @@ def _own_ports() -> Iterator[int]:
     """Those of a range that this process locks until it ends, in turn."""
     ranges = [range(first, first + 500) for first in range(12_000, 32_000, 500)]
     for ports in RANDOM.sample(ranges, len(ranges)):
-        with contextlib.suppress(OSError):
-            lock = (Path(tempfile.gettempdir()) / f"ports-of-tests-{ports.start}").open("a")
+        path = Path(tempfile.gettempdir()) / f"ports-of-tests-{ports.start}"
+        with contextlib.suppress(OSError), path.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             while True:
                 yield from ports

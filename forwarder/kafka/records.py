@@ -6,7 +6,7 @@ at most 2 KiB together. They are replaced at each step and never grow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -163,18 +163,22 @@ def oversize(
     producer's headers, and the key only where it is short. ``described``: what ``event_headers``
     gives; the other arguments as for ``troubled``.
     """
-    ours = {name: raw or b"" for name, raw in outgoing.headers if name.startswith(PREFIX)}
+    ours = {
+        name: (raw or b"").decode(errors="replace")
+        for name, raw in outgoing.headers
+        if name.startswith(PREFIX)
+    }
     ours.pop("forwarder-message", None)  # of what was wrong with it before
-    at = rfc3339(now).encode()
+    at = rfc3339(now)
     kept = {"forwarder-first-failed-at": at, **ours, "forwarder-last-failed-at": at, **_OVERSIZE}
     told = {"forwarder-account": account, "forwarder-destination": destination}
-    kept |= {name: text.encode() for name, text in told.items() if text is not None}
-    kept |= {name: cut(text, MAX_VALUE) for name, text in described.items() if name not in kept}
+    kept |= {name: text for name, text in told.items() if text is not None}
+    kept |= {name: text for name, text in described.items() if name not in kept}
     key = outgoing.key if len(outgoing.key or b"") <= MAX_TOGETHER else None
-    return Outgoing(key, None, list(kept.items()))
+    return Outgoing(key, None, list(_bounded(kept)))
 
 
-_OVERSIZE: Final = {"forwarder-reason": b"oversize", "forwarder-code": b"local.oversize"}
+_OVERSIZE: Final = {"forwarder-reason": "oversize", "forwarder-code": "local.oversize"}
 
 
 def event_headers(
@@ -219,15 +223,18 @@ def _times(progress: Progress) -> dict[str, str]:
 
 
 def _headers(record: Record, fields: Mapping[str, str]) -> list[tuple[str, bytes | None]]:
-    headers = foreign_headers(record.headers)
+    return [*foreign_headers(record.headers), *_bounded(fields)]
+
+
+def _bounded(fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Our own headers, the last ones cut or left out where there is no room."""
     left = MAX_TOGETHER
     for name, text in fields.items():
         if left <= len(name):
             break
         value = cut(text, min(MAX_VALUE, left - len(name)))
         left -= len(name) + len(value)
-        headers.append((name, value))
-    return headers
+        yield name, value
 
 
 def cut(text: str, limit: int) -> bytes:

@@ -248,3 +248,9 @@ class TestOversize:
         assert told["forwarder-first-failed-at"] == records.rfc3339(AT - 60)
         assert told["forwarder-account"] == "acme"
         assert told["forwarder-event-id"] == "e1"
+
+    def test_it_keeps_to_the_bound_of_all_headers(self) -> None:
+        long = {f"forwarder-{name}": "é" * 200 for name in "abcdefghij"}
+        made = records.oversize(records.fresh(record()), AT, "acme", "tiktok", long)
+        assert sum(len(name) + len(value or b"") for name, value in made.headers) <= 2048
+        assert {"forwarder-reason", "forwarder-account"} <= {name for name, _ in made.headers}

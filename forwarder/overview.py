@@ -126,13 +126,15 @@ class Observer:
         names = self._settings.accounts
         return {n: TopicPartition(queue(n), 0) for n in names if queue(n) in self._there}
 
+    def _destinations(self) -> set[str]:
+        return {account.destination for account in self._settings.accounts.values()}
+
     async def _senders(
         self,
     ) -> tuple[dict[TopicPartition, Committed], dict[TopicPartition, str]]:
         places: dict[TopicPartition, Committed] = {}
         owners: dict[TopicPartition, str] = {}
-        destinations = {account.destination for account in self._settings.accounts.values()}
-        for destination in sorted(destinations):
+        for destination in sorted(self._destinations()):
             group = self._settings.kafka.sender_group(destination)
             places |= await self._admin.committed(group)
             owners |= await self._admin.members(group)
@@ -201,8 +203,7 @@ class Observer:
         counts a queue from its beginning.
         """
         found: dict[TopicPartition, Committed] = {}
-        used = {account.destination for account in self._settings.accounts.values()}
-        for destination in DESTINATIONS.keys() - used:
+        for destination in DESTINATIONS.keys() - self._destinations():
             with suppress(Refused):
                 found |= await self._admin.committed(self._settings.kafka.sender_group(destination))
         return found

@@ -147,14 +147,10 @@ class Ledger:
             self._rounds[-1].add(account, at)
 
     def _mark(self, run: str, entry: Entry) -> None:
-        origin = place(entry.origin)
-        if run != self._own:
-            self.sent.add(entry.account, entry.at)
-            if origin is not None:
-                self._count(entry.account, origin)
-            return
-        self.own.add(entry.account, entry.at)  # what this process wrote it also reads: once is once
-        if origin is not None and self.own_origins.add(entry.account, origin):
+        mine, origin = run == self._own, place(entry.origin)
+        (self.own if mine else self.sent).add(entry.account, entry.at)
+        # What this process wrote it also reads: once is once.
+        if origin is not None and (not mine or self.own_origins.add(entry.account, origin)):
             self._count(entry.account, origin)
 
     def _noted(self, entry: Entry, value: Mapping[str, object]) -> None:

@@ -162,10 +162,10 @@ AIOKafkaConnection.send = _broken_if_closed(AIOKafkaConnection.send)
 AIOKafkaConnection._send_sasl_token = _broken_if_closed(AIOKafkaConnection._send_sasl_token)
 
 
-def _seen(task: asyncio.Task[Any]) -> None:
+def _seen(ended: asyncio.Future[Any]) -> None:
     """Nobody else looks at how it ended."""
-    if not task.cancelled():
-        task.exception()
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _never_unseen(commit: Callable[..., Any]) -> Callable[..., asyncio.Task[Any]]:
@@ -231,8 +231,8 @@ def _drop_batches(accumulator: Any) -> None:
     accumulator.fail_all(ProducerClosed())
     for batch in held:
         for future in (batch.future, batch._drain_waiter):
-            if future.done() and not future.cancelled():
-                future.exception()  # seen: nobody else looks at it
+            if future.done():
+                _seen(future)
 
 
 async def _close(client: Any, seconds: float) -> None:

@@ -16,7 +16,7 @@ async def write_large(bootstrap: str, topic: str, value: bytes) -> None:
         await producer.stop()
 
 
-class _Foreign(str):
+class Foreign(str):
     """A header's name as a client writes it that does not keep it to UTF-8."""
 
     __slots__ = ()
@@ -33,7 +33,7 @@ async def write_foreign(bootstrap: str, topic: str, value: bytes) -> None:
     try:
         batch = producer.create_batch()
         batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1 << 20)
-        batch.append(timestamp=None, key=None, value=value, headers=[(_Foreign("name"), b"1")])
+        batch.append(timestamp=None, key=None, value=value, headers=[(Foreign("name"), b"1")])
         await (await producer.send_batch(batch, topic, partition=0))
     finally:
         await producer.stop()

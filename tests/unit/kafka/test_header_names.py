@@ -12,19 +12,10 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from forwarder.kafka.header_names import Answer
 from forwarder.kafka.inside import Fetched
+from tests.support.raw_producer import Foreign
 
 GZIP, NONE = 1, 0
 READ_COMMITTED = 1
-
-
-class Foreign(str):
-    """A name as a client writes it that does not care."""
-
-    __slots__ = ()
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        del encoding, errors
-        return b"\xff-" + str(self).encode()
 
 
 def batch(first: int, names: list[str], compression: int) -> bytes:

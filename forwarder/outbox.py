@@ -105,7 +105,7 @@ class Outbox:
             return
         writes = driver.lane.take_writes()
         await self._tell(driver)
-        if writes:
+        if writes and not driver.over:
             await self._write(driver, writes)
             await self._tell(driver)  # what was written has ended now: no later step may come
 
@@ -131,7 +131,7 @@ class Outbox:
 
     def _settle_later(self, driver: Driver, settled: list[Settled]) -> None:
         waiting = (one for many in (settled, *self._unsettled.values()) for one in many)
-        if sum(len(one.deliveries) for one in waiting) <= MOST_UNSETTLED:
+        if not driver.over and sum(len(one.deliveries) for one in waiting) <= MOST_UNSETTLED:
             self._unsettled[driver] = settled
             asyncio.get_running_loop().call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
 
@@ -140,19 +140,8 @@ class Outbox:
         loop = asyncio.get_running_loop()
         if driver not in self._stalling:
             self._stalling[driver] = loop.call_later(WRITE_STALLED, self._hold_back, driver)
-        written = True
-        for topic, group in self._writer.by_topic(writes).items():
-            try:
-                await self._write_group(driver, topic, group)
-            except Broken:
-                raise
-            except KafkaProblem as problem:
-                written = False
-                driver.lane.unwritten(group)
-                self._failed(topic, str(problem))
-            else:
-                driver.lane.written(group, self._now())
-                self._count_retries(driver, topic, group)
+        groups = self._writer.by_topic(writes).items()
+        written = all([await self._write_group(driver, topic, group) for topic, group in groups])
         if driver.over:
             return
         if written:
@@ -162,11 +151,32 @@ class Outbox:
             loop.call_later(PAUSE_AFTER_TROUBLE, self.put, driver)
         driver.nudge()
 
-    async def _write_group(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:
-        """Only the owner may: what another one has now would go on twice."""
-        if not self._lease.held:
+    async def _write_group(self, driver: Driver, topic: str, group: Sequence[Write]) -> bool:
+        """Whether all of it was acknowledged."""
+        left = group
+        try:
+            self._require_lease(driver)
+            written, left = await self._writer.write(driver.account, topic, group)
+            self._written(driver, topic, written)
+            if left:
+                self._require_lease(driver)
+                self._written(driver, topic, await self._writer.shrink(driver.account, left))
+        except Broken:
+            raise
+        except KafkaProblem as problem:
+            driver.lane.unwritten(left)
+            self._failed(topic, str(problem))
+            return False
+        return True
+
+    def _require_lease(self, driver: Driver) -> None:
+        """Only the owner may write: what another one has now would go on twice."""
+        if driver.over or not self._lease.held:
             raise Unavailable("no lease")
-        await self._writer.write(driver.account, topic, group)
+
+    def _written(self, driver: Driver, topic: str, writes: Sequence[Write]) -> None:
+        driver.lane.written(writes, self._now())
+        self._count_retries(driver, topic, writes)
 
     def _count_retries(self, driver: Driver, topic: str, group: Sequence[Write]) -> None:
         retries = sum(write.kind is WriteKind.RETRY for write in group)

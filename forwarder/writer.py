@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -24,8 +25,7 @@ from forwarder.plan import describe, describe_unread
 class Writer:
     """Writes for the lanes of one destination. ``retries``: retry topics by tier.
 
-    Each call raises what ``Producer.write`` raises, but ``TooLarge``: such a record is written to
-    the dead letters without its value.
+    Each call raises what ``Producer.write`` raises, but ``write`` no ``TooLarge``.
     """
 
     def __init__(
@@ -53,15 +53,25 @@ class Writer:
             groups[self._retries[write.tier] if retry else self._dead_letters].append(write)
         return groups
 
-    async def write(self, account: Account, topic: str, writes: Sequence[Write]) -> None:
-        """Write all, in order, and return when they are acknowledged."""
-        records = [self._record(account, write) for write in writes]
+    async def write(
+        self, account: Account, topic: str, writes: Sequence[Write]
+    ) -> tuple[Sequence[Write], Sequence[Write]]:
+        """Write in order; returns those that were acknowledged, and those that are too large."""
         try:
-            await self._producer.write(topic, records)
+            await self._producer.write(topic, [self._record(account, write) for write in writes])
         except TooLarge as refusal:
-            refused = [records[index] for index in refusal.records]
-            shrunk = [self._oversize(account, record) for record in refused]
-            await self._producer.write(self._dead_letters, shrunk)
+            large = set(refusal.records)
+            written = [write for index, write in enumerate(writes) if index not in large]
+            return written, [writes[index] for index in refusal.records]
+        return writes, ()
+
+    async def shrink(self, account: Account, writes: Sequence[Write]) -> Sequence[Write]:
+        """Write them to the dead letters without their values; returns what they became."""
+        await self._producer.write(
+            self._dead_letters,
+            [self._oversize(account, self._record(account, write)) for write in writes],
+        )
+        return [_oversized(write) for write in writes]
 
     def _oversize(self, account: Account, record: Outgoing) -> Outgoing:
         kind, described = account.settings.destination, describe_unread(record.value)
@@ -107,6 +117,12 @@ class Writer:
                 for delivery in one.deliveries
             ],
         )
+
+
+def _oversized(write: Write) -> Write:
+    return replace(
+        write, kind=WriteKind.DEAD_LETTER, reason="oversize", code="local.oversize", message=""
+    )
 
 
 def _settlement(account: Account, settled: Settled, delivery: Delivery, at: str) -> Outgoing:

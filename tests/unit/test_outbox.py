@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from forwarder.kafka.port import (
     Consumer,
     Outgoing,
     Producer,
+    TooLarge,
     TopicPartition,
     Unavailable,
 )
@@ -31,6 +32,7 @@ from tests.support.vendor_clock import run_virtually
 from tests.unit.lane import fakes
 
 DEAD = "conversions.dlq"
+RETRY = "conversions.retry.1m"
 SETTLEMENTS = "conversions.settlements"
 
 
@@ -42,11 +44,14 @@ class Written:
         self.admit = asyncio.Event()
         self.refusals = 0
         """How often settlements are not acknowledged."""
+        self.retries_too_large = False
 
     async def write(self, topic: str, records: Sequence[Outgoing]) -> None:
         if topic == SETTLEMENTS and self.refusals:
             self.refusals -= 1
             raise Unavailable("no answer in time")
+        if topic == RETRY and self.retries_too_large:
+            raise TooLarge(topic, range(len(records)))
         if topic == DEAD:
             await self.admit.wait()
         self.records.setdefault(topic, []).extend(records)
@@ -64,12 +69,15 @@ class Told:
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
+        self.retried = 0
 
     def tallied(self, account: str, tally: Tally, now: float) -> None:
         for (outcome, _), count in tally.outcomes.items():
             self.outcomes[outcome] += count
 
-    def retrying(self, account: str, tier: str, n: int) -> None: ...
+    def retrying(self, account: str, tier: str, n: int) -> None:
+        self.retried += n
+
     def write_failed(self, topic: str) -> None: ...
 
 
@@ -77,12 +85,25 @@ async def delivers(_: HttpRequest) -> HttpAnswer:
     return fakes.DELIVERED
 
 
+async def hangs(_: HttpRequest) -> HttpAnswer:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 def _undescribed(_: bytes) -> ConversionEvent:
     raise InvalidEvent("invalid_event", ())
 
 
+REFUSED = fakes.record(0, kind="reject")
+
+
 @asynccontextmanager
-async def outbox(written: Written, told: Told) -> AsyncIterator[tuple[Outbox, Driver]]:
+async def outbox(
+    written: Written,
+    told: Told,
+    records: Sequence[fakes.FakeRecord] = (REFUSED,),
+    vendor: Callable[[HttpRequest], Awaitable[HttpAnswer]] = delivers,
+) -> AsyncIterator[tuple[Outbox, Driver]]:
     """One lane with one event that is refused before sending, and what looks after it."""
 
     def now() -> float:
@@ -94,7 +115,7 @@ async def outbox(written: Written, told: Told) -> AsyncIterator[tuple[Outbox, Dr
         cast("Producer", written),
         _undescribed,
         dead_letters=DEAD,
-        retries=("conversions.retry.1m",),
+        retries=(RETRY,),
         settlements=SETTLEMENTS,
         now=now,
     )
@@ -107,13 +128,13 @@ async def outbox(written: Written, told: Told) -> AsyncIterator[tuple[Outbox, Dr
         (),
         fakes.credential,
         lease,
-        MemoryClient(delivers),
+        MemoryClient(vendor),
         request_timeout=7.0,
         now=now,
         changed=box.put,
         requested=lambda *_: None,
     )
-    driver.lane.add([cast("Any", fakes.record(0, kind="reject"))], fakes.START)
+    driver.lane.add([cast("Any", one) for one in records], fakes.START)
     driver.nudge()
     task = asyncio.create_task(box.run())
     try:
@@ -169,3 +190,36 @@ def test_settlements_are_tried_until_they_are_acknowledged() -> None:
             assert told.outcomes == {"dead_lettered": 1}
 
     run_virtually(scenario())
+
+
+UNANSWERED = (fakes.record(0), fakes.record(1, kind="reject"))
+"""The first is on its way when the second is dead-lettered: a drain writes it to a retry topic."""
+
+
+async def test_a_lane_that_is_over_writes_nothing_even_if_the_lease_is_held_again() -> None:
+    written, told = Written(), Told()
+    async with outbox(written, told, UNANSWERED, hangs) as (box, driver):
+        await asyncio.sleep(0)
+        await driver.end(0.0)
+        draining = asyncio.create_task(box.drain([driver]))
+        await asyncio.sleep(0)
+        driver.abandon()  # lost while the dead letter was not acknowledged, and assigned again
+        box.clear()
+        written.admit.set()
+        with suppress(Unavailable):
+            await draining
+        assert RETRY not in written.records
+
+
+async def test_a_retry_that_is_too_large_is_told_as_the_dead_letter_that_it_becomes() -> None:
+    written, told = Written(), Told()
+    written.admit.set()
+    written.retries_too_large = True
+    async with outbox(written, told, UNANSWERED, hangs) as (box, driver):
+        await asyncio.sleep(0)
+        await driver.end(0.0)
+        await box.drain([driver])
+        assert told.outcomes == {"dead_lettered": 2}
+        assert written.settled() == {"dead_lettered": 2}
+        assert told.retried == 0
+        assert [one.value is None for one in written.records[DEAD]] == [False, True]

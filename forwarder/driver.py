@@ -59,13 +59,13 @@ class Driver:
         """Fenced: this lane is another owner's now, and nothing may be written for it."""
         self._sending: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._drive(), name=f"lane-{account.name}")
-        self._task.add_done_callback(_let_go)
+        self._failed: BaseException | None = None
+        self._task.add_done_callback(self._ended)
 
     @property
     def failed(self) -> BaseException | None:
         """What ended the task before its time: a fault of ours, never of a vendor."""
-        done = self._task.done() and not self._task.cancelled()
-        return self._task.exception() if done else None
+        return self._failed
 
     def nudge(self) -> None:
         """Something changed that the lane may act on."""
@@ -92,11 +92,10 @@ class Driver:
     async def _drive(self) -> None:
         while True:
             await self._until_due()
-            budgets = self.budgets
-            permit = await acquire(budgets)
+            permit = await acquire(self.budgets)
             attempt = None
             try:
-                if self._lease.held and budgets is self.budgets:  # else they are of an old key
+                if self._lease.held:
                     attempt = self.lane.take(self._now(), self._credential())
                     self._changed(self)
             finally:
@@ -129,7 +128,7 @@ class Driver:
         task = asyncio.create_task(self._send(attempt, permit))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-        task.add_done_callback(_let_go)
+        task.add_done_callback(self._ended)
 
     async def _send(self, attempt: Attempt, permit: Permit) -> None:
         try:
@@ -146,14 +145,15 @@ class Driver:
         self._wake.set()
         self._changed(self)
 
-    def _permitted(self) -> bool:
-        return self._lease.held
-
-
-def _let_go(task: asyncio.Task[None]) -> None:
-    """A cancelled task keeps the frames that it was cancelled in, and these the lane with all that
-    waited in it: a cycle, which the collector would find only after hours.
-    """
-    if task.cancelled():
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A cancelled task keeps the frames that it was cancelled in, and these the lane with all
+        that waited in it: a cycle, which the collector would find only after hours.
+        """
+        if not task.cancelled():
+            self._failed = self._failed or task.exception()
+            return
         with contextlib.suppress(asyncio.CancelledError):
             task.exception()
+
+    def _permitted(self) -> bool:
+        return self._lease.held

@@ -48,6 +48,11 @@ class Lease:
         return not self.stale and self.age < self._term
 
     @property
+    def ends_at(self) -> float:
+        """Clock time at which it ends unless it is renewed."""
+        return self._sent_at + self._term
+
+    @property
     def ageing(self) -> bool:
         """Whether it is time to renew, even with nothing new to commit."""
         return self.age > self._term * 0.4

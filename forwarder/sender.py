@@ -137,10 +137,11 @@ class Sender:
         self._stopping.set()
 
     def credential_changed(self, account: str) -> None:
-        """A new credential: fresh budgets, and a breaker that it may cure probes at once."""
+        """A breaker that a new credential may cure probes at once. Budgets stay what they are: what
+        the old one sent may be on its way still, and a vendor may count both together.
+        """
         for driver in self._drivers.values():
             if driver.account.name == account:
-                driver.budgets = self._book.open(account)
                 version = self._around.credential(account).version
                 driver.lane.credential_changed(version, self._around.now())
                 driver.nudge()
@@ -339,6 +340,7 @@ class Sender:
             await asyncio.sleep(COMMIT_SECONDS)
             drivers = list(self._drivers.values())
             had_lease = self._lease.held
+            ends_at = self._lease.ends_at
             try:
                 await self._commit(drivers)
             except KafkaProblem as problem:
@@ -353,7 +355,7 @@ class Sender:
             if self._around.clock() - ticked_at >= TICK_SECONDS:
                 ticked_at = self._around.clock()
                 self._tick(drivers)
-            if self._lease.held and not had_lease:
+            if self._lease.held and self._around.clock() >= ends_at:  # it was over meanwhile
                 for driver in drivers:
                     driver.nudge()
 

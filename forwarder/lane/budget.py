@@ -130,7 +130,7 @@ class Usage:
 class Budget:
     """One limit and its single owner, in one event loop, whose clock it keeps.
 
-    Made anew at every change of owner or credential: it starts empty. ``shared``: it is a named one
+    Made anew at every change of owner: it starts empty. ``shared``: it is a named one
     that several accounts may draw on. Lanes get slots and tokens in the order in which they ask.
     """
 

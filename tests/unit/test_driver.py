@@ -90,3 +90,20 @@ async def test_nothing_stays_of_a_lane_that_is_over(
     for _ in range(10):
         await asyncio.sleep(0)
     assert _lanes() == before
+
+
+async def test_a_fault_of_ours_in_an_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its deliveries are in flight for ever, and all looks well."""
+
+    async def delivers(_: HttpRequest) -> HttpAnswer | HttpFailure:
+        return fakes.DELIVERED
+
+    def fails(*_: object) -> None:
+        raise AssertionError("ours")
+
+    owner = _Owner()
+    monkeypatch.setattr(owner, "hang", delivers)
+    monkeypatch.setattr(fakes.FakeAccount, "read", fails)
+    driver = await owner.drive(1)
+    assert isinstance(driver.failed, AssertionError)
+    driver.abandon()

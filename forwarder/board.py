@@ -175,12 +175,15 @@ class Board:
             return None
         mine = [tp for tp in self.router.view.partitions if tp.topic == self._events_topic]
         lags = tuple(PartitionStatus(tp.partition, self.watched.behind.get(tp, 0)) for tp in mine)
-        return RouterStatus(lags, _age(self.router.view.committed_at, self._clock()))
+        view = self.router.view
+        age = _age(view.committed_at, self._clock())
+        return RouterStatus(lags, age, stalled=tuple(sorted(view.stalled_since)))
 
     def _retry_tiers(self) -> Iterator[RetryStatus]:
         for topic, tier in self._retries.items():
             waiting = sum(n for tp, n in self.watched.behind.items() if tp.topic == topic)
-            yield RetryStatus(tier, waiting, self._report.overdue.get(topic, 0.0))
+            overdue = self._report.overdue.get(topic, 0.0) if waiting else 0.0
+            yield RetryStatus(tier, waiting, overdue)
 
     def _commit_ages(self) -> Iterator[tuple[str, float]]:
         clock = self._clock()

@@ -37,6 +37,8 @@ class Intake:
 
     def changed(self, driver: Driver) -> None:
         """Its lane took a step."""
+        if driver.over:
+            return  # its queue may have been assigned again, and is not open yet
         self._let_go(driver)
         if driver.partition in self._paused and driver.lane.room(self._memory.share // 2):
             self._resume(driver.partition)
@@ -44,7 +46,7 @@ class Intake:
     def _let_go(self, driver: Driver) -> None:
         """What a lane at rest lets go of is read again when it goes on."""
         again = driver.lane.let_go(self._now())
-        if again is not None and not driver.over:
+        if again is not None:
             self._pause(driver.partition)
             with suppress(Stale):  # then it is another one's, who reads it
                 self._consumer.seek(driver.partition, again)

@@ -29,30 +29,30 @@ from forwarder.kafka.port import (
     Unavailable,
 )
 from forwarder.lease import Lease
-from forwarder.ops.logs import Log
+from forwarder.ops.logs import Action, Log
 from forwarder.plan import Plan, Planner
 from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
-from forwarder.tasks import all_or_first_error
+from forwarder.tasks import all_or_first_error, end
 
 POLL_RECORDS = 2000
 POLL_SECONDS = 0.5
 WRITE_STALLED = 5.0
-"""Seconds after which an unacknowledged write is called stalled (logs, metrics)."""
+"""Seconds after which an unacknowledged write is called stalled (logs, metrics, page)."""
 DRAIN_SECONDS = 20.0
-"""How long a revoke waits for the batch that is being written: far below the 60 s that the group
-waits, far above what brokers in good health need."""
+"""A revoke's wait for the batch being written: far below the group's 60 s, far above the usual."""
 POLL_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RouterTopics:
-    """Names of what the router reads and writes. ``retries``: topic name -> delay in seconds."""
+    """Names of what the router reads and writes. ``retries``: topic name -> delay in seconds;
+    ``queues``: by account.
+    """
 
     events: str
     retries: Mapping[str, float]
     dead_letters: str
     queues: Mapping[str, str]
-    """Queue topic by account."""
 
 
 class RouterMetrics(Protocol):
@@ -62,6 +62,7 @@ class RouterMetrics(Protocol):
     def oversize(self, account: str | None, n: int) -> None: ...
     def write_failed(self, topic: str) -> None: ...
     def retry_overdue(self, topic: str, seconds: float) -> None: ...
+    def rebalanced(self, role: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -124,8 +125,7 @@ class Router:
                 polling = asyncio.create_task(self._poll(), name="router-poll")
                 await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not polling.done():
-                    polling.cancel()
-                    await asyncio.wait({polling})
+                    await end([polling])
                     break
                 await self._turn_while_polling(polling.result())
             stopping.cancel()
@@ -168,8 +168,11 @@ class Router:
             POLL_SECONDS,
             progress=self.view,
             clock=self._clock,
-            tell=lambda action, error: self._log.warning(action, role="router", error=error),
+            tell=self._tell,
         )
+
+    def _tell(self, action: Action, error: str) -> None:
+        self._log.warning(action, role="router", error=error)
 
     async def _turn_while_polling(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
         """A turn may wait for Kafka without end; a member that polls no more loses its place."""
@@ -195,13 +198,14 @@ class Router:
             except Unavailable as problem:
                 if self._stopping.is_set():
                     raise
-                self._log.warning("kafka_unreachable", role="router", error=str(problem))
+                self._tell("kafka_unreachable", str(problem))
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
         self._next = self._committed | fresh
         self._due.clear()
         self._lease.begin()
         self.view.partitions = tuple(sorted(partitions))
         self.view.joined = True
+        self._metrics.rebalanced("router")
         self._log.info("partitions_assigned", role="router", partitions=len(partitions))
 
     async def _places(
@@ -220,7 +224,7 @@ class Router:
             async with asyncio.timeout(DRAIN_SECONDS), self._settling:
                 await self._commit_progress()
         except (TimeoutError, KafkaProblem) as problem:
-            self._log.warning("drain_incomplete", role="router", error=str(problem) or "time-out")
+            self._tell("drain_incomplete", str(problem) or "time-out")
         finally:
             self._fence()
         self._log.info("partitions_revoked", role="router", partitions=len(partitions))
@@ -236,6 +240,7 @@ class Router:
         self._next = {}
         self._due.clear()
         self.view.partitions = ()
+        self.view.stalled_since.clear()
 
     # -- one batch ------------------------------------------------------------------------------
     async def _turn(self, polled: Mapping[TopicPartition, Sequence[Record]]) -> None:
@@ -263,7 +268,8 @@ class Router:
             await self._commit_progress()
         if not ends:
             return
-        self._require_lease(epoch)  # all may have been lost while the commit was under way
+        if epoch != self._epoch or not self._lease.held:  # lost while the commit was under way
+            raise Stale("the lease ended before the write")
         await self._write(plan, epoch)
         self._metrics.planned(plan)
         await self._committing()
@@ -315,11 +321,6 @@ class Router:
         if self.view.stalled_since.pop(topic, None) is not None:
             self._log.info("write_back", topic=topic)
 
-    def _require_lease(self, epoch: int) -> None:
-        """Raises ``Stale`` unless what was polled still is this member's."""
-        if epoch != self._epoch or not self._lease.held:
-            raise Stale("the lease ended before the write")
-
     async def _may_write_again(self, epoch: int) -> None:
         """Wait a little, and until the lease is held. Raises ``Stale`` when these partitions are
         not this member's any more, ``Unavailable`` when it stops.
@@ -367,7 +368,7 @@ class Router:
             await self._commit_due()
         except KafkaProblem as problem:
             self._commit_failed = True  # no third batch before what this one should have done
-            self._log.warning("commit_failed", role="router", error=str(problem))
+            self._tell("commit_failed", str(problem))
 
     async def _commit_due(self) -> None:
         due = {tp: at for tp, at in self._next.items() if self._committed.get(tp) != at}
@@ -392,7 +393,7 @@ class Router:
 
     async def _give_back(self, problem: KafkaProblem) -> None:
         """What was polled is not settled: read it again from where this member stands."""
-        self._log.warning("router_paused", role="router", error=str(problem))
+        self._tell("router_paused", str(problem))
         for partition in self._consumer.assignment():
             if partition in self._next:
                 self._consumer.seek(partition, self._next[partition])

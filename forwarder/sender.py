@@ -46,6 +46,7 @@ class SenderReport(Report, Protocol):
     """Told what happens, for metrics, logs and the status page."""
 
     def requested(self, account: str, seconds: float, deliveries: int) -> None: ...
+    def rebalanced(self, role: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,7 @@ class Sender:
         self._starts.clear()
         self._intake.hold(partitions)
         self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
+        self._around.report.rebalanced("sender")
         self._log.info(
             "partitions_assigned", destination=self.destination, partitions=len(partitions)
         )
@@ -255,8 +257,9 @@ class Sender:
             self._opening = None
 
     async def _open(self, partitions: Sequence[TopicPartition]) -> None:
-        """Open their lanes. Trouble is said, and what is left then is tried again one by one, so
-        that one queue cannot keep the others closed.
+        """Open their lanes. Trouble is said, and what is left then is tried again in halves, so
+        that one queue cannot keep the others closed, nor brokers that were away for a moment open
+        hundreds one by one.
         """
         left = [list(partitions)]
         self.view.no_offset.clear()
@@ -271,7 +274,8 @@ class Sender:
                 self._log.warning(
                     "kafka_unreachable", destination=self.destination, error=str(problem)
                 )
-                left += [[partition] for partition in some]
+                half = (len(some) + 1) // 2
+                left += [part for part in (some[:half], some[half:]) if part]
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
 
     async def _open_one(self, partition: TopicPartition, start: Place | None) -> None:
@@ -283,6 +287,7 @@ class Sender:
             self._drive(partition, await self._opener.open(partition, start), start)
 
     def _drive(self, partition: TopicPartition, lane: Lane, start: Place) -> None:
+        self._intake.open(partition, start.offset)  # the first: it may be another one's by now
         account = lane.account
         self._starts[partition] = start.offset
         if start.committed is not None:
@@ -305,7 +310,6 @@ class Sender:
             changed=self._changed,
             requested=self._around.report.requested,
         )
-        self._intake.open(partition, start.offset)
 
     # -- reading --------------------------------------------------------------------------------
     async def _read(self) -> None:
@@ -344,14 +348,8 @@ class Sender:
             try:
                 await self._commit(drivers)
             except KafkaProblem as problem:
-                if had_lease and isinstance(problem, Stale):
-                    self._log.warning(
-                        "lease_lost", destination=self.destination, error=str(problem)
-                    )
-                else:
-                    self._log.warning(
-                        "commit_failed", destination=self.destination, error=str(problem)
-                    )
+                lost = had_lease and isinstance(problem, Stale)
+                self._tell("lease_lost" if lost else "commit_failed", str(problem))
             if self._around.clock() - ticked_at >= TICK_SECONDS:
                 ticked_at = self._around.clock()
                 self._tick(drivers)

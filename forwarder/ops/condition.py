@@ -114,6 +114,9 @@ def headline(status: Status) -> str:
     first = []
     if not status.kafka_reachable:
         first.append("Kafka does not answer: nothing is read or sent.")
+    if status.router is not None and status.router.stalled:
+        topics = ", ".join(status.router.stalled)
+        first.append(f"{topics}: no acknowledgement, so no event is routed here.")
     if status.draining:
         first.append("Stopping: what is in flight ends, nothing new starts.")
     return " ".join([*first, accounts_line(status.accounts, status.at)])

@@ -76,10 +76,13 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class RouterStatus:
-    """The router of this replica; ``RouterStatus((), None)`` before its first assignment."""
+    """The router of this replica; ``RouterStatus((), None)`` before its first assignment.
+    ``stalled``: topics that do not acknowledge what it writes.
+    """
 
     partitions: tuple[PartitionStatus, ...]
     commit_age: float | None
+    stalled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Broker:
     def __init__(self) -> None:
         self.delay = 0.0
         self.settled = True
+        self.told: list[str] = []
         self.polled: asyncio.Queue[Mapping[TopicPartition, Sequence[Any]]] = asyncio.Queue()
 
     async def start(self) -> None: ...
@@ -66,9 +67,7 @@ def sender(broker: Broker, requests: list[float], clock: Callable[[], float]) ->
     def now() -> float:
         return fakes.START + clock()
 
-    report = SimpleNamespace(
-        tallied=lambda *_: None, requested=lambda *_: None, retrying=None, write_failed=None
-    )
+    report = SimpleNamespace(tallied=_ignored, requested=_ignored, rebalanced=broker.told.append)
     around = Surroundings(
         http=MemoryClient(vendor),
         writer=cast("Any", SimpleNamespace(settle=_settled)),
@@ -94,6 +93,7 @@ def sender(broker: Broker, requests: list[float], clock: Callable[[], float]) ->
 
 
 async def _settled(*_: object) -> None: ...
+def _ignored(*_: object) -> None: ...
 
 
 def test_lanes_go_on_as_soon_as_a_slow_commit_has_renewed_the_lease() -> None:
@@ -105,6 +105,7 @@ def test_lanes_go_on_as_soon_as_a_slow_commit_has_renewed_the_lease() -> None:
         one = sender(broker, requests, clock)
         running = asyncio.create_task(one.run())
         await one.assigned([QUEUE])
+        assert broker.told == ["sender"]
         await asyncio.sleep(20)
         broker.delay = 5.0  # the commit of second 21 is acknowledged in second 26,
         await asyncio.sleep(5)  # and the lease of second 17 has ended by now

@@ -10,7 +10,7 @@ import pytest
 
 from forwarder.ops.condition import ATTENTION, Condition, condition, explain, headline
 from forwarder.ops.page import HEADERS, View, render, sparkline
-from forwarder.ops.status import AccountStatus, DeadLetters, Status
+from forwarder.ops.status import AccountStatus, DeadLetters, RouterStatus, Status
 from tests.support import statuses
 from tests.support.statuses import NOW, blocked, delivering, expiring, idle, probing, throttled
 
@@ -111,6 +111,12 @@ class TestHeadline:
 
     def test_stopping(self) -> None:
         assert headline(replace(statuses.three(), draining=True)).startswith("Stopping")
+
+    def test_a_queue_that_takes_nothing_comes_first(self) -> None:
+        router = RouterStatus((), None, stalled=("conversions.queue.acme",))
+        assert headline(replace(statuses.three(), router=router)).startswith(
+            "conversions.queue.acme: no acknowledgement, so no event is routed here. 2 accounts"
+        )
 
     def test_nothing_configured(self) -> None:
         assert headline(statuses.status()) == "No accounts in the settings."

@@ -32,7 +32,7 @@ from forwarder.destinations.contract import Account
 from forwarder.event import decode, decode_checked
 from forwarder.http.port import HttpAnswer
 from forwarder.kafka.port import Outgoing, Record
-from forwarder.kafka.producer import _built
+from forwarder.kafka.producer import BATCH_BYTES, _built, _Call
 from forwarder.lane.ahead import Ahead
 from forwarder.lane.lane import Lane, LaneSettings
 from forwarder.plan import Plan, Planner
@@ -65,7 +65,9 @@ def account(kind: str) -> Account:
 def wire(records: Sequence[Outgoing]) -> list[bytes]:
     """Record batches as a broker sends them."""
     inner = SimpleNamespace(create_batch=partial(BatchBuilder, BATCH, 0))
-    built = _built(inner, records, [(range(len(records)), 0)])
+    call = _Call(QUEUE.topic, records)
+    call.left = [(range(len(records)), 0)]
+    built = _built(inner, call, BATCH_BYTES)
     return [bytes(batch.builder._build()) for batch in built]  # noqa: SLF001 - as the producer does
 
 

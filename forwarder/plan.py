@@ -148,7 +148,7 @@ class Planner:
             if skipped is not None:
                 plan.skipped[name, skipped.reason] += 1
                 continue
-            outgoing = outgoing or fresh(record)
+            outgoing = outgoing or fresh(record, event.event_time, now)
             queue = plan.queued.get(name)
             if queue is None:
                 queue = plan.queued[name] = []

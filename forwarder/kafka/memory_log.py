@@ -12,6 +12,7 @@ from forwarder.kafka.port import Headers, Outgoing, Refused, TooLarge, TopicPart
 DATA: Final = "data"
 GROUPS: Final = "groups"
 DEFAULT_BYTES: Final = 1_048_588
+FOREVER: Final = 1 << 62
 # Length, attributes, deltas and lengths of a record and of its batch, roughly.
 FRAMING: Final = 80
 
@@ -68,6 +69,13 @@ class Topic:
         """Whether the broker's time replaces the writer's."""
         return self.spec.config.get("message.timestamp.type") == "LogAppendTime"
 
+    def takes(self, ahead: int) -> bool:
+        """Whether a time may be so many milliseconds ahead of the broker's."""
+        config = self.spec.config
+        before = int(config.get("message.timestamp.before.max.ms", FOREVER))
+        after = int(config.get("message.timestamp.after.max.ms", FOREVER))
+        return -before <= ahead <= after
+
 
 class Log:
     """Topics of one cluster. ``now``: epoch seconds."""
@@ -118,8 +126,8 @@ class Log:
         self, at: TopicPartition, topic: Topic, offset: int, outgoing: Outgoing
     ) -> MemoryRecord:
         now = round(self._now() * 1000)
-        told = now if outgoing.timestamp is None else outgoing.timestamp
-        timestamp = now if topic.stamps else told
+        told = outgoing.timestamp
+        timestamp = now if topic.stamps or told is None or not topic.takes(told - now) else told
         headers = tuple(outgoing.headers)
         return MemoryRecord(*at, offset, timestamp, outgoing.key, outgoing.value, headers)
 

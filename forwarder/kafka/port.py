@@ -199,7 +199,8 @@ class Producer(Protocol):
     ) -> None:
         """Write all, in order, and return when every one is acknowledged.
 
-        ``partition`` ``None`` spreads over the topic's partitions (by key where there is one).
+        ``partition`` ``None`` spreads over the topic's partitions (by key where there is one). A
+        timestamp that the topic does not take gives way to the client's clock, in its whole batch.
         Raises ``Unavailable`` ``TooLarge`` ``Refused`` ``Broken``; after an error some of the
         records may have been written, and after ``Unavailable`` some may still be, later.
         """

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import InvalidTimestampError, KafkaError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import murmur2
 
 from forwarder.kafka import inside
@@ -46,6 +46,23 @@ class _Batch(NamedTuple):
     partition: int
 
 
+class _Call:
+    """One call of ``write``. ``refused``: positions of the records that are too large; ``untimed``:
+    of those whose time the topic does not take; ``left``: positions to be sent, by partition.
+    """
+
+    def __init__(self, topic: str, records: Sequence[Outgoing]) -> None:
+        self.topic = topic
+        self.records = records
+        self.refused: list[int] = []
+        self.untimed: set[int] = set()
+        self.left: list[tuple[Sequence[int], int]] = []
+
+    def record(self, position: int) -> Outgoing:
+        record = self.records[position]
+        return record._replace(timestamp=None) if position in self.untimed else record
+
+
 class _Line:
     """One aiokafka producer. ``spent``: a batch was refused or given up, so it is replaced."""
 
@@ -69,6 +86,8 @@ class AiokafkaProducer:
         self._turn = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._next_partition = 0
+        self._room: dict[str, int] = {}
+        """Bytes of a batch that a topic takes, where it has turned out to be less than usual."""
         self._stopped = False
 
     async def start(self) -> None:
@@ -89,52 +108,45 @@ class AiokafkaProducer:
     ) -> None:
         if not records:
             return
+        call = _Call(topic, records)
         async with limited(f"writing to {topic}", self._connection.write_timeout):
-            refused = await self._write(topic, records, partition)
-        if refused:
-            text = f"{len(refused)} of {len(records)} records are too large for {topic}"
-            raise TooLarge(text, sorted(refused))
+            await self._write(call, partition)
+        if call.refused:
+            text = f"{len(call.refused)} of {len(records)} records are too large for {topic}"
+            raise TooLarge(text, sorted(call.refused))
 
-    async def _write(
-        self, topic: str, records: Sequence[Outgoing], partition: int | None
-    ) -> list[int]:
-        """Positions of the records that are too large; all others are acknowledged."""
-        refused: list[int] = []
-        left: list[tuple[Sequence[int], int]] | None = None
-        while left is None or left:
+    async def _write(self, call: _Call, partition: int | None) -> None:
+        """All are acknowledged then, but those that are too large."""
+        topic, spread = call.topic, False
+        while call.left or not spread:
             line = await self._reached()
             with self._using(line):
                 await require_topics(line.inner.client, (topic,))
-                if left is None:
+                if not spread:
                     there = line.inner.client.cluster.partitions_for_topic(topic)
-                    left = self._spread(topic, records, partition, there)
-                batches = _built(line.inner, records, left)
+                    call.left, spread = self._spread(topic, call.records, partition, there), True
+                batches = _built(line.inner, call, self._room.get(topic, BATCH_BYTES))
                 errors = await self._acknowledged(line, topic, batches)
-            left = []
+            call.left = []
             for batch, error in zip(batches, errors, strict=True):
-                left += self._again(batch, error, line, refused, topic)
-        return refused
+                if error is not None and self._again(call, batch, error, line):
+                    call.left.append((batch.positions, batch.partition))
 
-    def _again(
-        self,
-        batch: _Batch,
-        error: Exception | None,
-        line: _Line,
-        refused: list[int],
-        topic: str,
-    ) -> list[tuple[Sequence[int], int]]:
-        """What of a batch is to be sent once more, and in which batches."""
-        if error is None:
-            return []
+    def _again(self, call: _Call, batch: _Batch, error: Exception, line: _Line) -> bool:
+        """Whether what the batch holds is to be sent once more. Raises all other problems."""
         if isinstance(error, OutOfOrderSequenceNumber) and line.spent:
-            return [(batch.positions, batch.partition)]
-        problem = translated(error, f"writing to {topic}")
+            return True
+        if isinstance(error, InvalidTimestampError) and call.untimed.isdisjoint(batch.positions):
+            call.untimed.update(batch.positions)
+            return True
+        problem = translated(error, f"writing to {call.topic}")
         if not isinstance(problem, TooLarge):
             raise problem from error
         if len(batch.positions) == 1:
-            refused += batch.positions
-            return []
-        return [([position], batch.partition) for position in batch.positions]
+            call.refused += batch.positions
+            return False
+        self._room[call.topic] = batch.builder.size() // 2
+        return True
 
     def _spread(
         self,
@@ -249,27 +261,26 @@ class AiokafkaProducer:
             await inside.abandon_producer(line.inner, 1.0)
 
 
-def _built(
-    inner: AIOKafkaProducer,
-    records: Sequence[Outgoing],
-    groups: Iterable[tuple[Sequence[int], int]],
-) -> list[_Batch]:
-    """Batches of each group, as full as they get, in order."""
+def _built(inner: AIOKafkaProducer, call: _Call, room: int) -> list[_Batch]:
+    """Batches of what is left, as full as they get, in order."""
     batches = []
-    for positions, partition in groups:
+    for positions, partition in call.left:
         batch = _Batch([], inner.create_batch(), partition)
         batches.append(batch)
         for position in positions:
-            if not _append(batch, position, records[position]):
+            record = call.record(position) if call.untimed else call.records[position]
+            if not _append(batch, position, record, room):
                 batch = _Batch([], inner.create_batch(), partition)
                 batches.append(batch)
-                if not _append(batch, position, records[position]):
+                if not _append(batch, position, record, room):
                     raise Broken("an empty batch took no record")
     return batches
 
 
-def _append(batch: _Batch, position: int, record: Outgoing) -> bool:
+def _append(batch: _Batch, position: int, record: Outgoing, room: int) -> bool:
     key, value, headers, timestamp = record
+    if room < BATCH_BYTES and batch.positions and batch.builder.size() + _size(record) > room:
+        return False
     if type(headers) is not list:
         headers = list(headers)
     done = batch.builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
@@ -277,6 +288,11 @@ def _append(batch: _Batch, position: int, record: Outgoing) -> bool:
         return False
     batch.positions.append(position)
     return True
+
+
+def _size(record: Outgoing) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _watch(line: _Line, future: asyncio.Future[Any]) -> None:

@@ -17,6 +17,9 @@ PREFIX: Final = "forwarder-"
 MAX_VALUE: Final = 256
 MAX_TOGETHER: Final = 2048
 MAX_DIGITS: Final = 6
+MOST_AHEAD: Final = 600.0
+MOST_BEFORE_EVENT: Final = 86_400.0
+"""Seconds by which the timestamp of an event's record may be off."""
 # The times that RFC 3339 can write.
 LAST_SECOND: Final = 253_402_300_799.0
 
@@ -102,12 +105,17 @@ def destination_of(record: Record) -> str | None:
     return _optional("forwarder-destination", dict(record.headers))
 
 
-def fresh(record: Record) -> Outgoing:
-    """An event's record for a queue: same key, bytes and timestamp, with its origin."""
+def fresh(record: Record, event_time: float, now: float) -> Outgoing:
+    """An event's record for a queue: same key and bytes, with its origin; and the same timestamp,
+    unless no clock that is nearly right can have given it. A queue's retention counts from it, and
+    brokers may refuse it.
+    """
+    at = record.timestamp / 1000
+    plausible = event_time - MOST_BEFORE_EVENT <= at <= now + MOST_AHEAD
     headers = foreign_headers(record.headers) if record.headers else []
     origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
     headers.append(("forwarder-origin", origin))
-    return Outgoing(record.key, record.value, headers, record.timestamp)
+    return Outgoing(record.key, record.value, headers, record.timestamp if plausible else None)
 
 
 def requeued(record: Record, progress: Progress) -> Outgoing:

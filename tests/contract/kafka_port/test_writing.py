@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from forwarder.kafka.port import (
     Admin,
@@ -141,6 +144,45 @@ async def test_the_largest_record_fits_a_topic_with_room(
     reader.assign([TopicPartition(unique, 0)])
     (found,) = await read(reader, 1)
     assert len(found.value or b"") == 1_048_576
+
+
+async def test_a_topic_that_takes_little_gets_small_batches(
+    admin: Admin, producer: Producer, reader: Reader, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Record by record, a poll batch would outlast the time limit of a write, again and again."""
+    sent = 0
+    send = AIOKafkaProducer.send_batch
+
+    async def counted(*given: Any, **more: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        return await send(*given, **more)
+
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", counted)
+    await admin.create([TopicSpec(unique, 1, -1, {"max.message.bytes": "65536"})])
+    for _ in range(2):
+        await producer.write(unique, [out(b"%0800d" % n) for n in range(1000)])
+    assert sent < 100
+    reader.assign([TopicPartition(unique, 0)])
+    found = [int(record.value or b"") for record in await read(reader, 2000)]
+    assert sorted(found[:1000]) == list(range(1000))
+    assert found[1000:] == list(range(1000))
+
+
+@pytest.mark.parametrize("bound", ["before", "after"])
+async def test_a_time_that_a_topic_does_not_take_is_replaced(
+    admin: Admin, producer: Producer, reader: Reader, unique: str, bound: str
+) -> None:
+    """One such record must not hold up all that are written with it."""
+    setting = f"message.timestamp.{bound}.max.ms"
+    await admin.create([TopicSpec(unique, 1, -1, {setting: "3600000"})])
+    hours = -2 if bound == "before" else 2
+    odd = round(time.time() * 1000) + hours * 3_600_000
+    await producer.write(unique, [out(b"1"), Outgoing(None, b"2", (), odd), out(b"3")])
+    reader.assign([TopicPartition(unique, 0)])
+    found = await read(reader, 3)
+    assert [record.value for record in found] == [b"1", b"2", b"3"]
+    assert abs(found[1].timestamp - odd) > 3_600_000
 
 
 async def test_several_may_write_at_once_also_where_something_is_too_large(

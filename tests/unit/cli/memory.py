@@ -50,8 +50,9 @@ class Cluster:
     def route(self, offset: int, accounts: Sequence[str] = tuple(ACCOUNTS)) -> None:
         """The router has read so far, and this event is in the queues."""
         records = self.kafka.records("conversions")
+        at = records[offset].timestamp / 1000
         for account in accounts:
-            self.kafka.put(queue(account), [fresh(records[offset])])
+            self.kafka.put(queue(account), [fresh(records[offset], at, at)])
         self.commit("conversion-forwarder", TopicPartition("conversions", 0), offset + 1)
 
     def replayed(self, number: int, account: str, run: str, replays: int = 1) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from forwarder.kafka import records
 from forwarder.kafka.memory_log import MemoryRecord
-from forwarder.kafka.port import Headers
+from forwarder.kafka.port import Headers, Outgoing, Record
 from forwarder.kafka.records import MalformedHeaders, Progress, Trouble
 
 AT = 1_763_700_000.5
@@ -17,6 +17,12 @@ TIME = "2025-11-21T04:40:00.500Z"
 
 def record(*headers: tuple[str, bytes | None], value: bytes | None = b"{}") -> MemoryRecord:
     return MemoryRecord("conversions", 3, 42, 1_763_700_000_000, b"key", value, headers)
+
+
+def fresh(source: Record) -> Outgoing:
+    """Of an event that happened when its record was made."""
+    at = source.timestamp / 1000
+    return records.fresh(source, at, at)
 
 
 def ours(headers: Headers) -> dict[str, str]:
@@ -30,7 +36,7 @@ def read_back(headers: Headers) -> Progress:
 class TestFresh:
     def test_it_carries_what_the_event_had_and_its_origin_alone(self) -> None:
         source = record(("traceparent", b"00-1"), ("x", b"y"))
-        made = records.fresh(source)
+        made = fresh(source)
         assert (made.key, made.value, made.timestamp) == (b"key", b"{}", source.timestamp)
         assert list(made.headers) == [
             ("traceparent", b"00-1"),
@@ -40,10 +46,21 @@ class TestFresh:
 
     def test_our_names_on_the_events_topic_are_ignored(self) -> None:
         forged = record(("forwarder-attempts", b"7"), ("forwarder-origin", b"x/0/1"))
-        assert ours(records.fresh(forged).headers) == {"forwarder-origin": "conversions/3/42"}
+        assert ours(fresh(forged).headers) == {"forwarder-origin": "conversions/3/42"}
 
     def test_it_is_read_as_a_first_try(self) -> None:
-        assert read_back(records.fresh(record()).headers) == Progress(origin="conversions/3/42")
+        assert read_back(fresh(record()).headers) == Progress(origin="conversions/3/42")
+
+    @pytest.mark.parametrize(
+        ("off", "kept"), [(-86_401, False), (-86_399, True), (0, True), (599, True), (601, False)]
+    )
+    def test_a_timestamp_that_no_clock_can_have_given_is_left_to_the_client(
+        self, off: float, kept: bool
+    ) -> None:
+        source = record()
+        at = source.timestamp / 1000 - off
+        made = records.fresh(source, event_time=at, now=at)
+        assert made.timestamp == (source.timestamp if kept else None)
 
 
 PROGRESS = Progress(
@@ -215,7 +232,7 @@ class TestCut:
 
 class TestOversize:
     def test_only_our_headers_and_a_short_key_are_left(self) -> None:
-        big = records.fresh(record(("x", b"y" * 1_000_000), value=b"v" * 1_000_000))
+        big = fresh(record(("x", b"y" * 1_000_000), value=b"v" * 1_000_000))
         made = records.oversize(big, AT, "acme", "tiktok", {"forwarder-event-id": "e1"})
         assert ours(made.headers) == {
             "forwarder-origin": "conversions/3/42",
@@ -231,7 +248,7 @@ class TestOversize:
         assert (made.key, made.value) == (b"key", None)
 
     def test_a_long_key_goes_too(self) -> None:
-        big = records.fresh(record())._replace(key=b"k" * 5000)
+        big = fresh(record())._replace(key=b"k" * 5000)
         assert records.oversize(big, AT, None, None, {}).key is None
 
     def test_what_it_was_before_is_told_once_and_no_more(self) -> None:
@@ -251,6 +268,6 @@ class TestOversize:
 
     def test_it_keeps_to_the_bound_of_all_headers(self) -> None:
         long = {f"forwarder-{name}": "é" * 200 for name in "abcdefghij"}
-        made = records.oversize(records.fresh(record()), AT, "acme", "tiktok", long)
+        made = records.oversize(fresh(record()), AT, "acme", "tiktok", long)
         assert sum(len(name) + len(value or b"") for name, value in made.headers) <= 2048
         assert {"forwarder-reason", "forwarder-account"} <= {name for name, _ in made.headers}

@@ -137,7 +137,7 @@ async def _read(
 async def recent_origins(
     make_reader: Callable[[], Reader], partition: TopicPartition, until: int, now: float
 ) -> Mapping[str, float]:
-    """Origins of the newest records below ``until``, each with ``now``, from when on it is known.
+    """Origins of the newest records below ``until``, with the epoch seconds of their records.
 
     Those of the last minutes; and as many as a router can write twice however old they say they
     are, since records keep their events' timestamps and a router may be catching up.
@@ -157,7 +157,7 @@ async def recent_origins(
         left = READ_BACK_BYTES
         while until > start and left > 0:  # the newest first, if it cannot be all
             begin = max(start, until - READ_BACK_CHUNK)
-            left -= await _read_origins(reader, partition, range(begin, until), now, origins)
+            left -= await _read_origins(reader, partition, range(begin, until), origins)
             until = begin
         return origins
     finally:
@@ -165,7 +165,7 @@ async def recent_origins(
 
 
 async def _read_origins(
-    reader: Reader, partition: TopicPartition, offsets: range, now: float, into: dict[str, float]
+    reader: Reader, partition: TopicPartition, offsets: range, into: dict[str, float]
 ) -> int:
     """Bytes that were read."""
     size = 0
@@ -181,7 +181,7 @@ async def _read_origins(
                 break
             size += len(record.value or b"")
             try:
-                into[read_progress(record).origin] = now
+                into[read_progress(record).origin] = record.timestamp / 1000
             except MalformedHeaders:
                 continue
     return size
@@ -241,7 +241,8 @@ class Opener:
             shelf=None if self._ahead is None else self._ahead.open(account.name, now),
         )
         if not self._settings.traits.dedups:
-            lane.remember(await recent_origins(self._make_reader, partition, start.offset, now))
+            origins = await recent_origins(self._make_reader, partition, start.offset, now)
+            lane.remember(origins, now)
         return lane
 
     def close(self) -> None:

@@ -107,15 +107,16 @@ def destination_of(record: Record) -> str | None:
 
 def fresh(record: Record, event_time: float, now: float) -> Outgoing:
     """An event's record for a queue: same key and bytes, with its origin; and the same timestamp,
-    unless no clock that is nearly right can have given it. A queue's retention counts from it, and
-    brokers may refuse it.
+    unless no clock that is nearly right can have given it: then the event's. A queue's retention
+    counts from it, and brokers may refuse it.
     """
     at = record.timestamp / 1000
     plausible = event_time - MOST_BEFORE_EVENT <= at <= now + MOST_AHEAD
+    timestamp = record.timestamp if plausible else int(event_time * 1000)
     headers = foreign_headers(record.headers) if record.headers else []
     origin = f"{record.topic}/{record.partition}/{record.offset}".encode()
     headers.append(("forwarder-origin", origin))
-    return Outgoing(record.key, record.value, headers, record.timestamp if plausible else None)
+    return Outgoing(record.key, record.value, headers, timestamp)
 
 
 def requeued(record: Record, progress: Progress) -> Outgoing:

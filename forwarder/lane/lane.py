@@ -154,13 +154,13 @@ class Lane:
                 self._judged = record.offset
                 self._drop_if_repeated(delivery, self._origins, now)
 
-    def remember(self, origins: Mapping[str, float]) -> None:
+    def remember(self, origins: Mapping[str, float], now: float) -> None:
         """Origins that a former owner read in the last minutes, with the timestamp of each one's
         record in epoch seconds (no dedup at the vendor).
         """
         if self._origins is not None:
-            for origin, at in origins.items():
-                self._origins.seen(origin, at, at)
+            for origin, written_at in origins.items():
+                self._origins.seen(origin, written_at, now)
 
     def room(self, allowance: int) -> bool:
         """Whether more records should be read, while the window may hold ``allowance`` bytes.

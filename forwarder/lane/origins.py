@@ -7,6 +7,9 @@ to end, so an origin seen in the last minutes marks a copy.
 Only offsets that were really seen count; one that lies between two of them may never have been
 written. Neighbours are kept as one interval. Minutes are counted on two clocks, the lane's and the
 newest timestamp in the queue, and both must have passed: a lane that stands still must not forget.
+
+A copy has the timestamp of the first, so what is newer than all that was there when its origin was
+seen is none: the events topic was deleted and made anew, and its offsets began again.
 """
 
 from __future__ import annotations
@@ -66,9 +69,18 @@ class Origins:
         else:
             index = bisect_right(starts, offset) - 1
             if index >= 0 and offset <= intervals[index].last:
-                return True
+                if written_at <= intervals[index].written_at:
+                    return True
+                starts, intervals = self._anew(partition)
+                index = -1
         self._insert(starts, intervals, index, offset, now)
         return False
+
+    def _anew(self, partition: str) -> tuple[list[int], list[Interval]]:
+        """Forget what was seen of another topic of the same name."""
+        self._count -= len(self._partitions[partition][0])
+        self._partitions[partition] = ([], [])
+        return self._partitions[partition]
 
     def _insert(
         self, starts: list[int], intervals: list[Interval], index: int, offset: int, now: float

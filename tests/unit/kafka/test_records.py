@@ -54,13 +54,13 @@ class TestFresh:
     @pytest.mark.parametrize(
         ("off", "kept"), [(-86_401, False), (-86_399, True), (0, True), (599, True), (601, False)]
     )
-    def test_a_timestamp_that_no_clock_can_have_given_is_left_to_the_client(
+    def test_a_timestamp_that_no_clock_can_have_given_gives_way_to_the_events(
         self, off: float, kept: bool
     ) -> None:
         source = record()
         at = source.timestamp / 1000 - off
         made = records.fresh(source, event_time=at, now=at)
-        assert made.timestamp == (source.timestamp if kept else None)
+        assert made.timestamp == (source.timestamp if kept else at * 1000)
 
 
 PROGRESS = Progress(

@@ -250,7 +250,7 @@ def test_retries_and_replays_are_no_copies() -> None:
 
 def test_a_new_owner_remembers_what_the_last_one_read() -> None:
     one = lane(traits=REPEATS)
-    one.remember({"conversions/3/7": START - 60, "conversions/3/9": START - 60})
+    one.remember({"conversions/3/7": START, "conversions/3/9": START}, START)
     one.add([record(n, origin=f"conversions/3/{n}") for n in range(7, 11)], START)
     assert ids(take(one)) == ["e8", "e10"]
 

@@ -15,10 +15,10 @@ OFFSETS = st.lists(st.integers(0, 60), max_size=120)
 @settings(deadline=None)
 @given(OFFSETS, st.floats(0, 2))
 def test_exactly_what_was_seen_is_seen_again(offsets: list[int], pace: float) -> None:
-    origins, known = Origins(START), set()
+    origins, known, written = Origins(START), set[int](), dict[int, float]()
     for step, offset in enumerate(offsets):
-        now = START + step * pace
-        assert origins.seen(f"conversions/{offset % 3}/{offset}", now, now) == (offset in known)
+        now, origin = START + step * pace, f"conversions/{offset % 3}/{offset}"
+        assert origins.seen(origin, written.setdefault(offset, now), now) == (offset in known)
         known.add(offset)
 
 
@@ -39,6 +39,16 @@ def test_an_offset_between_two_that_were_seen_is_none() -> None:
     assert not origins.seen("conversions/1/5", START, START)
     assert not origins.seen("conversions/0/5/5", START, START)
     assert origins.seen("conversions/0/6", START, START)
+
+
+def test_a_topic_that_was_made_anew_begins_anew() -> None:
+    origins = Origins(START)
+    for offset in range(10):
+        assert not origins.seen(f"conversions/0/{offset}", START + offset, START + 20)
+    for offset in range(10):
+        assert not origins.seen(f"conversions/0/{offset}", START + 60 + offset, START + 80)
+    assert origins.seen("conversions/0/5", START + 65, START + 90), "it is a copy now"
+    assert len(origins) == 1
 
 
 def test_it_forgets_after_minutes_of_both_clocks() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -153,6 +153,10 @@ class CredentialChange(NamedTuple):
     problems: tuple[SecretProblem, ...]
 
 
+_UNREAD: Final = Reading(None, ())
+_CLASH: Final = "the new credential needs a named budget that is shared with"
+
+
 class CredentialWatch:
     """Reads every account's secrets, and again whenever ``check`` is called.
 
@@ -161,10 +165,15 @@ class CredentialWatch:
     """
 
     def __init__(
-        self, accounts: Mapping[str, Mapping[str, SecretSource]], environ: Mapping[str, str]
+        self,
+        accounts: Mapping[str, Mapping[str, SecretSource]],
+        environ: Mapping[str, str],
+        clashes: Callable[[Mapping[str, Credential]], Iterable[Sequence[str]]] = lambda _: (),
     ) -> None:
+        """``clashes``: groups of accounts that may not have the same credential, but do."""
         self._sources = accounts
         self._environ = environ
+        self._clashes = clashes
         self._readings: dict[str, Reading] = {}
 
     def __repr__(self) -> str:
@@ -183,15 +192,32 @@ class CredentialWatch:
     def check(self, now: float) -> list[CredentialChange]:
         """Read everything; what differs from the last call. A problem is told once."""
         changes: list[CredentialChange] = []
-        for name, sources in self._sources.items():
-            before = self._readings.get(name, Reading(None, ()))
-            after = read_credential(sources, now, before.credential, self._environ)
+        for name, after in self._read(now).items():
+            before = self._readings.get(name, _UNREAD)
             self._readings[name] = after
             new = after.credential if after.credential is not before.credential else None
             told = tuple(p for p in after.problems if p not in before.problems)
             if new is not None or told:
                 changes.append(CredentialChange(name, new, told))
         return changes
+
+    def _read(self, now: float) -> dict[str, Reading]:
+        """Of every account. One that would pass another's limit keeps the credential it has."""
+        read = {
+            name: read_credential(
+                sources, now, self._readings.get(name, _UNREAD).credential, self._environ
+            )
+            for name, sources in self._sources.items()
+        }
+        credentials = {n: one.credential for n, one in read.items() if one.credential is not None}
+        for names in self._clashes(credentials):
+            for name in names:
+                before = self._readings.get(name, _UNREAD).credential
+                if before is not None and before is not read[name].credential:
+                    others = ", ".join(sorted(set(names) - {name}))
+                    problem = SecretProblem("", f"{_CLASH} {others}, so the old one is kept")
+                    read[name] = Reading(before, (*read[name].problems, problem))
+        return read
 
     async def run(
         self,

@@ -27,7 +27,7 @@ from forwarder.kafka.port import KafkaProblem
 from forwarder.ops.logs import Log, bridge, describe, open_log
 from forwarder.ops.server import CannotListen
 from forwarder.problems import Problem, SettingsProblems
-from forwarder.settings import Settings, credential_problems
+from forwarder.settings import Settings, credential_problems, same_credential
 from forwarder.worker import Roles, Surfaces, Worker
 
 
@@ -74,7 +74,11 @@ def _roles(settings: Settings, role: Role | None, chosen: list[str]) -> Roles:
 def _credentials(settings: Settings, roles: Roles, environ: Mapping[str, str]) -> CredentialWatch:
     """The credentials of the accounts that this process sends for, read once; a router has none."""
     mine = [n for n, a in settings.accounts.items() if a.destination in roles.senders]
-    watch = CredentialWatch({name: settings.accounts[name].secrets() for name in mine}, environ)
+    watch = CredentialWatch(
+        {name: settings.accounts[name].secrets() for name in mine},
+        environ,
+        lambda credentials: same_credential(settings, credentials, DESTINATIONS),
+    )
     watch.check(time.time())
     problems = [p for name in mine for p in secret_problems(settings, name, environ)]
     problems += credential_problems(settings, watch.credentials(), DESTINATIONS)

@@ -1,7 +1,7 @@
 """Settings: read, checked, and what follows from them."""
 
 from forwarder.problems import Problem, SettingsProblems
-from forwarder.settings.checks import credential_problems
+from forwarder.settings.checks import credential_problems, same_credential
 from forwarder.settings.derived import (
     advertiser_defaults,
     bind_accounts,
@@ -37,6 +37,7 @@ __all__ = [
     "events_advertiser",
     "load",
     "named_budgets",
+    "same_credential",
     "source_options",
     "topic_translator",
     "units",

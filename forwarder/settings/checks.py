@@ -36,8 +36,18 @@ def credential_problems(
     credentials: Mapping[str, Credential],
     destinations: Mapping[str, Destination],
 ) -> list[Problem]:
-    """Accounts that a vendor counts against one credential but that share no named budget, so
-    that their limit would be passed together. Accounts without a credential are left out.
+    """Of accounts whose limit would be passed together. Those without a credential are left out."""
+    clashes = same_credential(settings, credentials, destinations)
+    return [_same_credential(settings, names) for names in clashes]
+
+
+def same_credential(
+    settings: Settings,
+    credentials: Mapping[str, Credential],
+    destinations: Mapping[str, Destination],
+) -> list[list[str]]:
+    """Groups of accounts that a vendor counts against one credential, but that share no named
+    budget.
     """
     by_scope: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, credential in credentials.items():
@@ -45,7 +55,7 @@ def credential_problems(
         scope = destinations[account.destination].credential_scope(account, credential)
         by_scope[account.destination, scope].append(name)
     return [
-        _same_credential(settings, names)
+        names
         for names in by_scope.values()
         if len(names) > 1 and not frozenset.intersection(*(_named(settings, n) for n in names))
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,26 @@ def test_nothing_shows_a_secret(tmp_path: Path) -> None:
     shown = [source, watch, watch.check(1.0), watch.credentials(), source.model_dump_json()]
     assert "hush" not in repr(shown)
     assert repr(watch) == "CredentialWatch(1 of 1 readable)"
+
+
+def test_a_new_credential_that_is_anothers_is_not_taken(tmp_path: Path) -> None:
+    """Unless a shared budget keeps both to one limit; a swap is none, and ends with two again."""
+    files = {name: tmp_path / name for name in ("one", "two")}
+    for name, path in files.items():
+        path.write_text(name)
+
+    def clashes(found: Mapping[str, Credential]) -> list[list[str]]:
+        same = len({one.secrets["key"] for one in found.values()}) < len(found)
+        return [sorted(found)] if same else []
+
+    watch = CredentialWatch({n: {"key": from_file(p)} for n, p in files.items()}, {}, clashes)
+    watch.check(1.0)
+    files["two"].write_text("one")
+    (change,) = watch.check(2.0)
+    assert (change.account, change.credential) == ("two", None)
+    assert "shared with one" in change.problems[0].rule
+    assert watch.get("two").secrets == {"key": "two"}
+    assert watch.check(3.0) == []
+    files["one"].write_text("two")
+    assert {change.account for change in watch.check(4.0)} == {"one", "two"}
+    assert [watch.get(name).secrets["key"] for name in files] == ["two", "one"]

@@ -139,7 +139,7 @@ class Board:
         return None
 
     def _lane(self, name: str, view: LaneView, now: float) -> LaneStatus:
-        queue = TopicPartition(self._queues[name], 0)
+        behind = self.watched.behind.get(TopicPartition(self._queues[name], 0), 0)
         return LaneStatus(
             breaker=view.breaker,
             reason=view.reason,
@@ -147,7 +147,7 @@ class Board:
             since_at=view.since,
             until_at=view.until,
             not_before_at=view.not_before,
-            waiting=max(view.waiting, self.watched.behind.get(queue, 0)),
+            waiting=max(view.waiting, behind - view.finished_ahead),
             waiting_bytes=view.waiting_bytes,
             in_flight=view.in_flight,
             oldest_seconds=None

@@ -190,7 +190,8 @@ class Once:
             host = urlsplit(request.url).netloc
             arrived = "it may have arrived all the same" if answer.maybe_sent else "not sent"
             return Sent("transient", answer.kind, f"no answer from {host}: {arrived}")
-        reading = unechoed(self.account.read(answer, 1, time.time()), request)
+        read = self.account.read(answer, 1, time.time())
+        reading = unechoed(read, request, self.credential)
         if reading.named:
             refusal = next(iter(reading.named.values()))
             reading = replace(reading, code=refusal.code, message=refusal.message)

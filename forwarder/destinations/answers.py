@@ -14,12 +14,15 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 
-from forwarder.destinations.contract import Reading, Verdict
+from forwarder.credentials import Credential
+from forwarder.destinations.contract import Reading, Refusal, Verdict
 from forwarder.http.port import HttpAnswer, HttpRequest
 
 MAX_MESSAGE = 256
-MAX_WAIT = 3600.0
-"""Seconds. The longest ``Retry-After`` that is believed: the longest window of any vendor."""
+MAX_WAIT = 86_400.0
+"""Seconds. The longest ``Retry-After`` that is believed."""
+LONGEST_WINDOW = 3600.0
+"""Seconds: of any vendor's limit. Waited for where more than ``MAX_WAIT`` is asked for."""
 _MAX_READ = 2048  # characters of a message that are looked at
 _SHORTEST_SECRET = 4
 _NO_SECRETS = frozenset({"application/json", "Bearer"})
@@ -42,6 +45,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"(?<!\S)\S*?(?:@|%40)\S*"), "…"),
     (re.compile(r"(?i)\b(bearer|token|key|secret|signature)(\s*[=:]\s*|\s+)(?=\S*\d)\S+"), r"\1 …"),
     (re.compile(r"(?i)(?<![0-9a-z:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![0-9a-z:])"), "…"),
+    (re.compile(r"(?<![0-9A-Za-z.])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z])"), "…"),
     (re.compile(r"(?<![A-Za-z0-9_])\+?\(?\d(?:[\s().-]{0,2}\d){6,}"), "…"),
     (re.compile(rf"(?<!{_WORD})(?=[A-Za-z_+/=-]*[0-9]){_WORD}{{16,}}"), "…"),
     (re.compile(rf"{_WORD}{{40,}}"), "…"),
@@ -63,19 +67,27 @@ def scrub(message: object) -> str:
     return _cut(text)
 
 
-def unechoed(reading: Reading, request: HttpRequest) -> Reading:
-    """The same without what the request carried in its headers: a credential that looks like no
-    secret passes ``scrub``, and some vendors repeat the one that they refuse.
+def unechoed(reading: Reading, request: HttpRequest, credential: Credential) -> Reading:
+    """The same without the account's secrets, and what the request carried in its headers: a
+    credential that looks like no secret passes ``scrub``, and some vendors repeat the one that
+    they refuse.
     """
-    if not (reading.message or reading.named):
+    if reading.verdict is Verdict.DELIVERED and not reading.message and not reading.request_id:
         return reading
     words = [word for value in request.headers.values() for word in value.split()]
+    words += credential.secrets.values()
     secret = [word for word in words if len(word) >= _SHORTEST_SECRET and word not in _NO_SECRETS]
     named = {
-        index: replace(refusal, message=_without(refusal.message, secret))
+        index: Refusal(_without(refusal.code, secret), _without(refusal.message, secret))
         for index, refusal in reading.named.items()
     }
-    return replace(reading, message=_without(reading.message, secret), named=named)
+    return replace(
+        reading,
+        code=_without(reading.code, secret),
+        message=_without(reading.message, secret),
+        request_id=None if reading.request_id is None else _without(reading.request_id, secret),
+        named=named,
+    )
 
 
 def _without(message: str, secret: Iterable[str]) -> str:
@@ -122,23 +134,20 @@ def text(body: bytes) -> str:
 
 
 def retry_after(answer: HttpAnswer, now: float) -> float | None:
-    """Seconds that ``Retry-After`` asks for, as a number or as a date; at most an hour."""
+    """Seconds that ``Retry-After`` asks for, as a number or as a date."""
     value = answer.headers.get("retry-after", "")[:64].strip()
     seconds = _seconds(value, answer.headers.get("date", "")[:64], now)
     if seconds is None or not math.isfinite(seconds):
         return None
-    return min(max(seconds, 0.0), MAX_WAIT)
+    return max(seconds, 0.0) if seconds <= MAX_WAIT else LONGEST_WINDOW
 
 
 def _seconds(value: str, sent: str, now: float) -> float | None:
-    """``sent``: the answer's own date. A date to come again is by the clock that wrote it."""
+    """``sent``: the answer's own date. A date to come again is by the clock that wrote both."""
     if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,9})?", value):
         return float(value)
     until, there = _date(value), _date(sent)
-    if until is None:
-        return None
-    behind = 0.0 if there is None else now - there
-    return until - now + (behind if 0.0 < behind < MAX_WAIT else 0.0)
+    return None if until is None else until - (now if there is None else there)
 
 
 def _date(value: str) -> float | None:
@@ -155,6 +164,14 @@ def token(value: object, at_most: int = 128) -> str | None:
     if isinstance(value, str) and len(value) <= at_most and _TOKEN.fullmatch(value):
         return value
     return None
+
+
+def error_name(value: object) -> str | None:
+    """A vendor's name of an error, for labels and headers: nothing that could be a credential or a
+    person's, which some repeat there.
+    """
+    name = token(value, at_most=64)
+    return name if name is not None and scrub(name) == name else None
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")

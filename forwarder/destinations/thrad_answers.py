@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from forwarder.destinations.answers import by_status, fields, parsed, scrub, text, token
+from forwarder.destinations.answers import by_status, error_name, fields, parsed, scrub, text
 from forwarder.destinations.contract import Reading, Verdict
 from forwarder.http.port import HttpAnswer
 
@@ -23,7 +23,7 @@ def read(answer: HttpAnswer, now: float) -> Reading:
         return _DELIVERED if status == "ok" else _DUPLICATE
     error = fields(fields(body).get("error"))
     words = _words(answer, body)
-    code = token(error.get("code"), at_most=64) or ""
+    code = error_name(error.get("code")) or ""
     reading = by_status(answer, now, code=code, message=scrub(words))
     if answer.status == _NOT_FOUND and _of_the_click(words):
         return replace(reading, verdict=Verdict.TRANSIENT, later=True)

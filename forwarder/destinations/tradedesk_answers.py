@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from forwarder.destinations.answers import by_status, fields, parsed, scrub, token
+from forwarder.destinations.answers import by_status, error_name, fields, parsed, scrub, token
 from forwarder.destinations.contract import Reading, Refusal, Verdict
 from forwarder.http.port import HttpAnswer
 
@@ -53,5 +53,5 @@ def _refusals(body: Mapping[str, object], count: int) -> Iterator[tuple[int, Ref
 
 def _refusal(errors: list[Mapping[str, object]]) -> Refusal:
     first = errors[0] if errors else {}
-    code = token(first.get("Error"), at_most=64) or str(_REFUSED)
+    code = error_name(first.get("Error")) or str(_REFUSED)
     return Refusal(code, scrub(first.get("ErrorMessage")))

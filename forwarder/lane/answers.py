@@ -74,7 +74,7 @@ class Answers:
         if isinstance(answer, HttpFailure):
             return Reading(Verdict.TRANSIENT, f"local.{answer.kind}", "no usable answer came")
         reading = self._parts.account.read(answer, len(attempt.deliveries), now)
-        return unechoed(reading, attempt.request)
+        return unechoed(reading, attempt.request, attempt.credential)
 
     # -- delivered --------------------------------------------------------------------------
     def _delivered(self, attempt: Attempt, reading: Reading, now: float) -> None:

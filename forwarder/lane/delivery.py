@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from forwarder.credentials import Credential
 from forwarder.destinations.contract import Item
 from forwarder.http.port import HttpRequest
 from forwarder.kafka.port import Record
@@ -91,7 +92,7 @@ class Attempt:
 
     request: HttpRequest
     deliveries: tuple[Delivery, ...]
-    credential_version: int
+    credential: Credential
     probe: bool
     group: Group = field(repr=False)
     number: int = 0

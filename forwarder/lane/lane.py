@@ -214,9 +214,7 @@ class Lane:
         items = self._start(group, in_place=probe)
         parts.sent += 1
         request = parts.account.request(items, credential)
-        attempt = Attempt(
-            request, group.deliveries, credential.version, probe, group, number=parts.sent
-        )
+        attempt = Attempt(request, group.deliveries, credential, probe, group, number=parts.sent)
         parts.in_flight[attempt.number] = attempt
         return attempt
 
@@ -309,6 +307,7 @@ class Lane:
             waiting=parts.waiting(),
             waiting_bytes=window.bytes,
             in_flight=parts.flying(),
+            finished_ahead=window.finished_ahead,
             oldest_record_at=None if oldest is None else oldest.record.timestamp / 1000,
             expires_in=None if expires is None else expires - now,
             breaker=breaker.state,

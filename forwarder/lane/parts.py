@@ -81,7 +81,7 @@ class Parts:
 
     def old(self, attempt: Attempt) -> bool:
         """Whether it was sent with a credential that has been replaced."""
-        return self.version is not None and attempt.credential_version < self.version
+        return self.version is not None and attempt.credential.version < self.version
 
     def open(self, reason: str, code: str, message: str, now: float) -> None:
         """Open the breaker."""

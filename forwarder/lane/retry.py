@@ -132,10 +132,16 @@ class Throttle:
         self, now: float, retry_after: float | None, number: int, newest: int
     ) -> float | None:
         """Answer ``number`` said so. The new not-before; ``None``: it was sent before the last one
-        came, so it says nothing new. ``newest``: number of the last request that was sent.
+        came, and asks for no longer wait. ``newest``: number of the last request that was sent.
         """
         if number <= self._numbers:
-            return None
+            if self.not_before is None or retry_after is None:
+                return None
+            until = now + _believed(retry_after)
+            if until <= self.not_before:
+                return None
+            self.not_before = until
+            return until
         self._numbers = newest
         self.in_a_row += 1
         doubled = min(MAX_THROTTLE, FIRST_THROTTLE * 2.0 ** min(self.in_a_row - 1, 10))

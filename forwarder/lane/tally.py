@@ -40,6 +40,7 @@ class LaneView:
     waiting: int
     waiting_bytes: int
     in_flight: int
+    finished_ahead: int
     oldest_record_at: float | None
     expires_in: float | None
     breaker: Literal["closed", "open", "probing"]

@@ -115,6 +115,12 @@ class Window:
         self.highest_finished = highest
 
     @property
+    def finished_ahead(self) -> int:
+        """How many have ended above the watermark, so that their offsets are not committed yet."""
+        self.oldest()
+        return len(self._order) - len(self._unfinished)
+
+    @property
     def watermark(self) -> int | None:
         """The offset to commit; ``None``: nothing was read yet."""
         oldest = self.oldest()

@@ -142,7 +142,7 @@ class LaneMachine(RuleBasedStateMachine):
         assert not set(offsets) & self.finished, "sent after its end"
         assert not set(offsets) & self.busy, "sent twice at once"
         assert not set(offsets) & {w.delivery.offset for w in self.writing}
-        assert attempt.credential_version == self.version
+        assert attempt.credential.version == self.version
         assert not attempt.probe or len(offsets) == 1
         self.busy |= set(offsets)
         self.flying.append(attempt)

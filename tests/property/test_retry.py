@@ -128,6 +128,9 @@ def test_throttling_waits_as_told_or_longer_each_time(
             number += 2
         else:
             before = throttle.not_before
-            assert throttle.throttled(now, retry_after, 0, newest=number) is None
-            assert throttle.not_before == before
+            told = 0.0 if retry_after is None else now + min(max(retry_after, 1.0), 86_400.0)
+            longer = before is not None and told > before
+            until = throttle.throttled(now, retry_after, 0, newest=number)
+            assert until == (told if longer else None)
+            assert throttle.not_before == (told if longer else before)
         now += later

@@ -47,10 +47,12 @@ def test_answer(destination: str, tree: dict[str, Any]) -> None:
         ("0", 0.0),
         (" 120 ", 120.0),
         ("1.5", 1.5),
+        ("7200", 7200.0),
+        ("86400", 86_400.0),
         ("99999999", 3600.0),
         ("Fri, 02 Jan 2026 03:06:06 GMT", 60.0),
         ("Fri, 02 Jan 2026 03:00:00 GMT", 0.0),
-        ("Fri, 02 Jan 2026 04:06:06 -0000", 3600.0),
+        ("Fri, 02 Jan 2026 04:06:06 -0000", 3660.0),
         ("", None),
         ("-5", None),
         ("soon", None),
@@ -71,15 +73,15 @@ def test_retry_after(destination: str, value: str, seconds: float | None) -> Non
     ("date", "seconds"),
     [
         (format_datetime(datetime.fromtimestamp(NOW - 20, UTC), usegmt=True), 50.0),
-        (format_datetime(datetime.fromtimestamp(NOW + 20, UTC), usegmt=True), 30.0),
-        (format_datetime(datetime.fromtimestamp(NOW - 90 * 86_400, UTC), usegmt=True), 30.0),
+        (format_datetime(datetime.fromtimestamp(NOW + 20, UTC), usegmt=True), 10.0),
+        (format_datetime(datetime.fromtimestamp(NOW - 7200, UTC), usegmt=True), 7230.0),
+        (format_datetime(datetime.fromtimestamp(NOW - 90 * 86_400, UTC), usegmt=True), 3600.0),
         ("yesterday", 30.0),
     ],
 )
 def test_a_date_to_come_again_is_by_the_vendors_clock(
     destination: str, date: str, seconds: float
 ) -> None:
-    """But never sooner than by ours; and one that is days off is no clock."""
     until = format_datetime(datetime.fromtimestamp(NOW + 30, UTC), usegmt=True)
     answer = HttpAnswer(429, {"retry-after": until, "date": date}, b"")
     assert account(destination).read(answer, 1, NOW).retry_after == pytest.approx(seconds, abs=1)
@@ -134,6 +136,9 @@ SECRETS = [
     ('city "Portland"', "Portland"),
     ("name `Alice", "Alice"),
     ("ip 203.0.113.77 refused", "113"),
+    ("ip 8.8.8.8 refused", "8.8"),
+    ("client_ip=81.2.69.1, blocked", "81.2"),
+    ("[1.1.1.1]", "1.1"),
     ("ip 2001:db8::8a2e:370:7334 refused", "8a2e"),
     ("see https://shop.example/thanks?order=Smith#x", "Smith"),
     ("see https://user:pass@shop.example/x", "pass"),
@@ -193,13 +198,47 @@ def test_a_vendor_that_repeats_the_credential_tells_nobody(
 ) -> None:
     """Also one without a digit, which looks like any other word, and one that a cut has halved."""
     message = said.format("hush-hush-token")
-    whole = {"code": 40105, "message": message, "error": message, "detail": message}
+    whole = {
+        "code": 40105,
+        "message": message,
+        "request_id": "hush-hush-token",
+        "error": {"message": message, "code": "hush-hush-token"},
+        "detail": message,
+    }
     for body_ in (orjson.dumps(whole), message.encode()):
         answer = HttpAnswer(status, {}, body_)
         read = unechoed(
-            account(destination).read(answer, 1, NOW), request(destination, "hush-hush-token")
+            account(destination).read(answer, 1, NOW),
+            request(destination, "hush-hush-token"),
+            Credential(1, {"any": "hush-hush-token"}),
         )
-        assert "hush" not in f"{read.message} {read.code} {read.named}"
+        assert "hush" not in f"{read.message} {read.code} {read.named} {read.request_id}"
+
+
+def test_a_secret_that_no_header_carries_is_told_nobody() -> None:
+    """The Trade Desk's key only signs."""
+    words = {"Error": "hushhush", "ErrorMessage": "Invalid credential hushhush given"}
+    response = {"EventIndex": 0, "Successful": False, "EventErrors": [words]}
+    whole = {"Message": "hushhush", "EventResponses": [response]}
+    answer = HttpAnswer(400, {"x-ttd-request-id": "hushhush"}, orjson.dumps(whole))
+    read = unechoed(
+        account("tradedesk").read(answer, 1, NOW),
+        request("tradedesk", "hushhush"),
+        Credential(1, {"secret_key": "hushhush"}),
+    )
+    assert "hush" not in f"{read.message} {read.code} {read.named} {read.request_id}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["81.2.69.1", "2133734253", "6F9619FF-8b86-D011-B42D-00CF4FC964FF", "ab" * 32, "alice@a.co"],
+)
+def test_what_could_be_a_persons_is_no_name_of_an_error(name: str) -> None:
+    answer = HttpAnswer(422, {}, orjson.dumps({"error": {"message": "x", "code": name}}))
+    assert account("thrad").read(answer, 1, NOW).code == "422"
+    response = {"EventIndex": 0, "Successful": False, "EventErrors": [{"Error": name}]}
+    answer = HttpAnswer(400, {}, orjson.dumps({"EventResponses": [response]}))
+    assert account("tradedesk").read(answer, 1, NOW).named[0].code == "400"
 
 
 @pytest.mark.parametrize(

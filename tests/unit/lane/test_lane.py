@@ -617,3 +617,13 @@ def test_codes_are_counted_apart_up_to_a_limit() -> None:
     assert len(tally.requests) <= 201
     assert tally.requests["delivered", "other"] == 400
     assert sum(tally.requests.values()) == 600
+
+
+def test_the_view_tells_how_many_ended_while_an_older_one_waits() -> None:
+    """Their offsets cannot be committed yet, but they do not wait any more."""
+    one = fed(lane(account(events=1, linger=0.0)), 3)
+    first, second = take(one), take(one)
+    one.answered(second, DELIVERED, START + 1)
+    assert one.view(START + 1).finished_ahead == 1
+    one.answered(first, DELIVERED, START + 1)
+    assert one.view(START + 1).finished_ahead == 0

@@ -8,17 +8,12 @@ from collections.abc import Coroutine, Sequence
 
 async def all_or_first_error(jobs: Sequence[Coroutine[None, None, None]]) -> None:
     """Run all; the first error ends the others and is raised as it is (not in a group)."""
-    tasks = [asyncio.create_task(job) for job in jobs]
-    if not tasks:
-        return
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            if task.done():
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(job)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def end(tasks: Sequence[asyncio.Task[object]]) -> None:

@@ -71,6 +71,7 @@ def _opened(out: Path | None) -> Iterator[BinaryIO]:
         return
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(descriptor, 0o600)  # it may have been there before
     except OSError as error:
         rule = f"{out} cannot be written: {error.strerror}"
         raise Problems([Problem("--out", rule, "name another file")]) from None

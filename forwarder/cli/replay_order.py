@@ -21,7 +21,7 @@ from forwarder.deadletters.ledger import Ledger, Run
 from forwarder.deadletters.marks import Marks
 from forwarder.deadletters.pace import Pace
 from forwarder.deadletters.query import Filters, unknown_accounts
-from forwarder.deadletters.resolve import queued_origins
+from forwarder.deadletters.resolve import GoOn, queued_origins
 from forwarder.deadletters.scan import Span
 from forwarder.deadletters.work import DLQ, EVENTS, Places, Watcher, Work
 from forwarder.destinations import DESTINATIONS
@@ -248,16 +248,16 @@ def _judging(
     places: Places,
     run_id: str,
     clock: Callable[[], float],
-) -> Callable[[Ledger, Reader], Awaitable[Judge]]:
-    async def letters(ledger: Ledger, _: Reader) -> Judge:
+) -> Callable[[Ledger, Reader, GoOn], Awaitable[Judge]]:
+    async def letters(ledger: Ledger, _: Reader, __: GoOn) -> Judge:
         return LetterJudge(today, traits, order.rules, ledger, run_id)
 
-    async def events(ledger: Ledger, reader: Reader) -> Judge:
+    async def events(ledger: Ledger, reader: Reader, go_on: GoOn) -> Judge:
         account = today.accounts[order.account]
         queued = Marks()
         if not traits[account.name].dedups and not order.rules.allow_duplicates:
             queue = TopicPartition(places.queues[account.name], 0)
-            queued = await queued_origins(account.name, queue, reader, clock, run_id)
+            queued = await queued_origins(account.name, queue, reader, clock, run_id, go_on)
         return EventJudge(
             today, traits, order.rules, ledger, run_id, account=account, queued=queued
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -316,6 +316,3 @@ def sent_again(progress: Progress, run_id: str) -> Progress:
 
 def _place(record: Record) -> Place:
     return Place(record.topic, record.partition, record.offset)
-
-
-Judging = Callable[[Ledger], Judge]

@@ -26,7 +26,7 @@ async def count(work: Work) -> Counts:
         if work.run.source in ledger.holders:  # its open batch may be under way right now
             for batch in ledger.open:
                 ledger.mark(batch)
-        await work.settle(ledger, reader, _note_nothing)
+        await work.settle(ledger, reader, _note_nothing, _go_on)
         return await work.survey(ledger, reader, _go_on)
     finally:
         await reader.stop()

@@ -76,7 +76,7 @@ class Session:
             self._hold = Hold(self._desk, self._ledger, run, self._clocks)
             await self._desk.claim(self._ledger, run, self._work.watcher.say)
             self.claimed = True
-            await self._work.settle(self._ledger, self._reader, self._note)
+            await self._work.settle(self._ledger, self._reader, self._note, self._keep)
             await self._keep()
             self._counts = await self._work.survey(self._ledger, self._reader, self._keep)
             if not self._stopped:
@@ -88,7 +88,7 @@ class Session:
 
     # -- reading ----------------------------------------------------------------------------------
     async def _feed_all(self) -> None:
-        judge = await self._work.judging(self._ledger, self._reader)
+        judge = await self._work.judging(self._ledger, self._reader, self._keep)
         counts = self._counts
         feed = Feed(judge, counts.by_account, self._work.places.batches, counts.left)
         pace = self._work.pace()

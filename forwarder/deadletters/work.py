@@ -11,7 +11,7 @@ from forwarder.deadletters.explain import Today
 from forwarder.deadletters.judge import Judge
 from forwarder.deadletters.ledger import Ledger, OpenBatch, Run
 from forwarder.deadletters.pace import Pace
-from forwarder.deadletters.resolve import settle
+from forwarder.deadletters.resolve import GoOn, settle
 from forwarder.deadletters.scan import Scan, Span, Spans
 from forwarder.deadletters.survey import Counts, Survey
 from forwarder.kafka.port import Kafka, Reader, TopicPartition
@@ -51,7 +51,7 @@ class Work:
     kafka: Kafka
     run: Run
     places: Places
-    judging: Callable[[Ledger, Reader], Awaitable[Judge]]
+    judging: Callable[[Ledger, Reader, GoOn], Awaitable[Judge]]
     pace: Callable[[], Pace]
     clocks: Clocks
     watcher: Watcher
@@ -72,22 +72,21 @@ class Work:
         ledger: Ledger,
         reader: Reader,
         written: Callable[[OpenBatch, Collection[str]], Awaitable[None]],
+        go_on: GoOn,
     ) -> None:
         """See ``resolve.settle``."""
         queues, steady = self.places.queues, self.clocks.steady
-        await settle(ledger, self.run.source, queues, reader, steady, written)
+        await settle(ledger, self.run.source, queues, reader, steady, written, go_on)
 
-    async def survey(
-        self, ledger: Ledger, reader: Reader, between: Callable[[], Awaitable[bool]]
-    ) -> Counts:
-        """Count all of the run's spans, unless ``between`` ends it."""
-        judge = await self.judging(ledger, reader)
+    async def survey(self, ledger: Ledger, reader: Reader, go_on: GoOn) -> Counts:
+        """Count all of the run's spans, unless ``go_on`` ends it."""
+        judge = await self.judging(ledger, reader, go_on)
         survey = Survey(judge, self.clocks.now, limit=self.limit, today=self.today)
         scan = self.scan(reader, self.spans)
 
         async def told() -> bool:
             self.watcher.counting(scan.left)
-            return await between()
+            return await go_on()
 
         await survey.run(scan, told)
         return survey.counts

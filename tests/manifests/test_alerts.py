@@ -114,7 +114,7 @@ def test_the_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
 def test_the_runbook_names_metrics_and_actions_that_exist() -> None:
     for name in re.findall(r"`(forwarder_\w+)`", RUNBOOK):
         assert list(promql.problems(name)) == []
-    for name in ("breaker_opened", "kafka_refused", "joined"):
+    for name in ("breaker_opened", "kafka_refused", "partitions_assigned"):
         assert f"`{name}`" in RUNBOOK
         assert name in ACTIONS
 

@@ -19,6 +19,7 @@ from forwarder.deadletters.judge import Judge, LetterJudge, Rules
 from forwarder.deadletters.ledger import Ledger, Run, life
 from forwarder.deadletters.pace import Pace
 from forwarder.deadletters.replay import Replay, count
+from forwarder.deadletters.resolve import GoOn
 from forwarder.deadletters.session import Result
 from forwarder.deadletters.work import Places, Work
 from forwarder.kafka.connection import Connection
@@ -111,7 +112,7 @@ class World:
         )
 
     def work(self, run: Run, name: str = "p1", *, limit: int | None = None, **rules: Any) -> Work:
-        async def judging(ledger: Ledger, _: Reader) -> Judge:
+        async def judging(ledger: Ledger, _: Reader, __: GoOn) -> Judge:
             return LetterJudge(self.today, TRAITS, Rules(**rules), ledger, run.id)
 
         places = Places(
@@ -435,5 +436,25 @@ def test_a_record_too_large_for_its_queue_is_told(play: Play) -> None:
         assert (result.outcome, result.counts.sent) == ("finished", 20)
         assert world.said[-1] == "acme-ttd: 1 records are too large for its queue"
         assert world.queued() == world.letters
+
+    play(story)
+
+
+def test_a_run_that_first_reads_a_long_queue_keeps_its_source(play: Play) -> None:
+    async def story(world: World) -> None:
+        world.fill(30)
+        work = world.work(await world.run())
+
+        async def slowly(ledger: Ledger, reader: Reader, go_on: GoOn) -> Judge:
+            for _ in range(60):
+                await asyncio.sleep(1)
+                assert await go_on()
+            return await work.judging(ledger, reader, go_on)
+
+        first = asyncio.create_task(Replay(replace(work, judging=slowly)).send())
+        await asyncio.sleep(30)
+        with pytest.raises(Busy):
+            await Replay(world.work(await world.run("r2", "t2"), "p2")).send()
+        assert (await first).outcome == "finished"
 
     play(story)

@@ -99,19 +99,19 @@ class TestShape:
     def test_lines_below_the_level_are_not_written(self, level: Level, clock: Clock) -> None:
         out = io.StringIO()
         log = open_log(level, "json", clock, out)
-        log.debug("joined")
-        log.info("joined", role="a")
-        log.warning("joined", role="b")
-        log.error("joined", role="c")
+        log.debug("partitions_assigned")
+        log.info("partitions_assigned", role="a")
+        log.warning("partitions_assigned", role="b")
+        log.error("partitions_assigned", role="c")
         order = list(get_args(Level))
         assert [line["level"] for line in lines(out)] == order[order.index(level) :]
         assert log.debugs == (level == "debug")
 
     def test_the_catalogue_names_each_action_once(self) -> None:
         assert len(set(ACTIONS)) == len(ACTIONS) == len(get_args(Action))
-        wanted = """service_started joined partitions_assigned partitions_revoked breaker_opened
+        wanted = """service_started partitions_assigned partitions_revoked breaker_opened
             breaker_closed throttled credential_changed credential_unreadable kafka_unreachable
-            kafka_back write_stalled lease_lost draining stopped dead_letter_spike"""
+            kafka_back write_stalled lease_lost draining stopped"""
         assert set(wanted.split()) <= set(ACTIONS)
 
 
@@ -151,9 +151,9 @@ class TestRepeats:
     def test_another_account_role_or_topic_is_no_repeat(self, log: Log, out: io.StringIO) -> None:
         log.info("throttled", account="a")
         log.info("throttled", account="b")
-        log.info("joined", role="router")
-        log.info("joined", role="sender", destination="x")
-        log.info("joined", role="sender", destination="y")
+        log.info("partitions_assigned", role="router")
+        log.info("partitions_assigned", role="sender", destination="x")
+        log.info("partitions_assigned", role="sender", destination="y")
         log.info("write_stalled", topic="t")
         assert len(lines(out)) == 6
 

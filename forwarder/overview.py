@@ -194,7 +194,7 @@ class Observer:
         )
 
     def _lost(self, oldest: Record | None, now: float) -> bool:
-        """Whether its lane will not open by itself (``opening.place``)."""
+        """Whether its lane will not open by itself (``opening.places``)."""
         untold = self._settings.kafka.start_from is None
         return untold and oldest is not None and now - oldest.timestamp / 1000 > OLD_RECORD
 

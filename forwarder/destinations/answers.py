@@ -184,7 +184,7 @@ _TOO_LARGE = 413
 def by_status(
     answer: HttpAnswer, now: float, *, code: str = "", message: str = "", id_: str | None = None
 ) -> Reading:
-    """What a status means where the vendor says nothing more exact (design, *verdict*)."""
+    """What a status means where the vendor says nothing more exact."""
     status = answer.status
     verdict = Verdict.TRANSIENT
     if status == _THROTTLED:

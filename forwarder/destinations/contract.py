@@ -31,13 +31,13 @@ class Verdict(StrEnum):
 
 
 class Skipped(NamedTuple):
-    """The account should not have this event. ``reason`` is one of ``mapping.md`` section 5."""
+    """The account should not have this event. ``reason``: one word, the label of metrics."""
 
     reason: str
 
 
 class Rejected(NamedTuple):
-    """The event cannot be sent to this account as both are now. ``rule`` as in section 5."""
+    """The event cannot be sent to this account as both are now. ``rule``: one word, of its code."""
 
     rule: str
     message: str

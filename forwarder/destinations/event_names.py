@@ -1,4 +1,4 @@
-"""What an account calls an event: ``mapping.md`` section 3, resolved once per name."""
+"""What an account calls an event, resolved once per name."""
 
 from __future__ import annotations
 

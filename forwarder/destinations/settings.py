@@ -64,7 +64,7 @@ class BatchSettings(SettingsModel):
 
 
 class EventSettings(SettingsModel):
-    """Which events the account takes, and under which vendor names (``mapping.md`` section 3)."""
+    """Which events the account takes, and under which vendor names."""
 
     only: tuple[str, ...] = ()
     except_: tuple[str, ...] = Field(default=(), alias="except")

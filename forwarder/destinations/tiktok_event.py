@@ -1,4 +1,4 @@
-"""One event as TikTok's ``data[]`` takes it: ``mapping.md`` section 2."""
+"""One event as TikTok's ``data[]`` takes it: ``docs/vendors/tiktok.md``."""
 
 from __future__ import annotations
 

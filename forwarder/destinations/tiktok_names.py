@@ -1,4 +1,4 @@
-"""TikTok's names for events (``mapping.md`` section 3, vendor page *Event names*), and its
+"""TikTok's names for events (vendor page *Event names*), and its
 currencies.
 """
 

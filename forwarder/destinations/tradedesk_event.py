@@ -1,4 +1,4 @@
-"""One event as The Trade Desk's ``data[]`` takes it: ``mapping.md`` section 2."""
+"""One event as The Trade Desk's ``data[]`` takes it: ``docs/vendors/tradedesk.md``."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ from forwarder.http.port import (
     always,
 )
 
+KEEP_ALIVE = 15.0
+"""Seconds that an idle connection is kept: below the vendors' own."""
 LONGEST_HEADER = 64 * 1024
 MOST_HEADERS = 1000
 """More of them is no HTTP. aiohttp's own limits are lower than what proxies in between may add, and
@@ -98,17 +100,15 @@ class AiohttpClient:
     proxies and ``.netrc`` of the environment are ignored.
 
     ``connections``: open at once to all hosts, 0 for no limit (lanes bound their own requests);
-    a request that waits for one uses its time-out. ``keep_alive``: seconds that an idle connection
-    is kept; best below the vendors' own. ``ssl_cafile``: a PEM bundle to trust instead of the
-    system's. Raises ``OSError`` when that file cannot be read or holds no certificate.
+    a request that waits for one uses its time-out. ``ssl_cafile``: a PEM bundle to trust
+    instead of the system's. Raises ``OSError`` when that file cannot be read or holds no
+    certificate.
     """
 
-    def __init__(
-        self, *, connections: int = 0, keep_alive: float = 15.0, ssl_cafile: Path | None = None
-    ) -> None:
+    def __init__(self, *, connections: int = 0, ssl_cafile: Path | None = None) -> None:
         connector = TCPConnector(
             limit=connections,
-            keepalive_timeout=keep_alive,
+            keepalive_timeout=KEEP_ALIVE,
             ttl_dns_cache=30,
             ssl=ssl.create_default_context(cafile=ssl_cafile),
         )

@@ -1,7 +1,7 @@
 """The records that the forwarder writes: the original key and bytes, with its own headers.
 
-Header names and meanings are fixed in the README's table. Values are UTF-8, each cut at 256 bytes,
-at most 2 KiB together. They are replaced at each step and never grow.
+Header names and meanings are public: ``schemas/asyncapi.json``. Values are UTF-8, each cut at 256
+bytes, at most 2 KiB together. They are replaced at each step and never grow.
 """
 
 from __future__ import annotations

@@ -61,7 +61,6 @@ def plan(
     *,
     events_topic: str,
     events_bytes: int = EVENT_BYTES,
-    events_partitions: int = EVENTS_PARTITIONS,
     settlements_topic: str | None = None,
     replication: int = DEFAULT_REPLICATION,
 ) -> list[TopicSpec]:
@@ -74,7 +73,7 @@ def plan(
     oldest = max(max_event_ages.values(), default=0.0)
     early = {"message.timestamp.type": "CreateTime"}
     late = {"message.timestamp.type": "LogAppendTime"}
-    specs = [_spec(events_topic, events_partitions, EVENTS_KEPT, events_bytes)]
+    specs = [_spec(events_topic, EVENTS_PARTITIONS, EVENTS_KEPT, events_bytes)]
     specs += [
         _spec(queue_topic(prefix, account), 1, age + GRACE, room, early)
         for account, age in max_event_ages.items()

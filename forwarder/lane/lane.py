@@ -1,5 +1,5 @@
 """One account's lane: a synchronous core. Records, answers and ``now`` in; requests, writes and a
-wake-up time out. It performs nothing; ``sender.py`` does what it decides.
+wake-up time out. It performs nothing; ``driver.py`` and ``outbox.py`` do what it decides.
 
 All times are epoch seconds (``now``). What a delivery goes through:
 

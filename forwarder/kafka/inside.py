@@ -228,6 +228,8 @@ def _drop_batches(accumulator: Any) -> None:
     """All of them, whose writers have gone."""
     held = [batch for batches in accumulator._batches.values() for batch in batches]
     held += accumulator._pending_batches
+    # Of a batch that was to be sent once more it would look there for it, and fail.
+    accumulator._pending_batches.update(held)
     accumulator.fail_all(ProducerClosed())
     for batch in held:
         for future in (batch.future, batch._drain_waiter):

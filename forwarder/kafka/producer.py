@@ -98,7 +98,7 @@ class AiokafkaProducer:
         if self._stopped:
             return
         self._stopped = True
-        if self._line is not None:
+        if self._line is not None and not self._line.retired:
             await self._close(self._line)
         if self._closing:
             await asyncio.wait(self._closing)
@@ -259,6 +259,10 @@ class AiokafkaProducer:
                 await line.inner.stop()
         except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
             await inside.abandon_producer(line.inner, 1.0)
+        except asyncio.CancelledError:
+            await inside.abandon_producer(line.inner, 1.0)
+            if inside.is_meant():
+                raise
 
 
 def _built(inner: AIOKafkaProducer, call: _Call, room: int) -> list[_Batch]:

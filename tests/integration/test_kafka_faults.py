@@ -186,6 +186,32 @@ async def test_clients_stop_in_order_while_nothing_listens(
         await client.stop()
 
 
+async def test_a_producer_stops_in_order_right_after_its_broker_died(
+    broker: Broker, kafka: Kafka, at: TopicPartition
+) -> None:
+    """As ``publish`` does: while the batches that it gave up are being dropped."""
+    odd: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: odd.append(context))
+    producer = kafka.producer()
+    await producer.start()
+
+    async def kill() -> None:
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(broker.kill)
+
+    async def publish() -> None:
+        while True:
+            await producer.write(at.topic, [Outgoing(None, b"x" * 800, ())] * 2000)
+
+    killing = asyncio.create_task(kill())
+    with pytest.raises(Unavailable):
+        await publish()
+    await producer.stop()
+    await killing
+    await asyncio.sleep(0.1)
+    assert odd == []
+
+
 async def test_a_frozen_broker_costs_no_more_than_the_limits(
     kafka: Kafka, broker: Broker, producer: Producer, at: TopicPartition
 ) -> None:

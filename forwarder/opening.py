@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -63,15 +64,21 @@ async def places(
 ) -> dict[TopicPartition, Place | None]:
     """Where to start each, or ``None`` for ``no_offset``: an operator must choose (``start_from``).
 
+    A committed offset behind the end of its queue is none: the queue was made anew, or lost its end
+    with a broker, and aiokafka would begin it again without a word.
     ``ends``: a queue without a place starts there at the latest, since what stands behind it was
     routed after the start of this process.
     ``group``: a member of the senders' group. All are asked for together: one by one, each answer
     waits for the fetch that is under way.
     """
+    committed, bounds = await asyncio.gather(group.committed(partitions), group.bounds(partitions))
+    known = {at: place for at, place in committed.items() if place is not None}
+    lost = [at for at, place in known.items() if place.offset > bounds[at][1]]
+    if lost:  # or it grew while both were asked
+        now_there = await group.bounds(lost)
+        lost = [at for at in lost if known[at].offset > now_there[at][1]]
     found: dict[TopicPartition, Place | None] = {
-        partition: Place(committed.offset, committed)
-        for partition, committed in (await group.committed(partitions)).items()
-        if committed is not None
+        at: Place(place.offset, place) for at, place in known.items() if at not in lost
     }
     new = [partition for partition in partitions if partition not in found]
     if new:

@@ -78,7 +78,8 @@ async def wrong_topics(kafka: Kafka, settings: Settings) -> Mapping[str, str]:
 async def place_new_group(
     kafka: Kafka, group: str, partitions: Collection[TopicPartition], start: StartFrom, now: float
 ) -> None:
-    """Give a group that never committed its place in the events topic.
+    """Give a group that never committed its place in the events topic; and one whose places lie
+    behind the end, since the topic was made anew or lost its end with a broker.
 
     Without ``start_from`` that is the beginning, unless it holds records older than an hour: a
     mistyped ``group_id``, or lost offsets, would send them all again. Raises ``SettingsProblems``
@@ -89,10 +90,13 @@ async def place_new_group(
     try:
         reader.assign(partitions)
         committed = await reader.committed(partitions)
-        if any(place is not None for place in committed.values()):
-            return
         bounds = await reader.bounds(partitions)
-        offsets = await _start_offsets(reader, bounds, start, now)
+        known = {tp: place.offset for tp, place in committed.items() if place is not None}
+        lost = [tp for tp, offset in known.items() if offset > bounds[tp][1]]
+        if known and not lost:
+            return
+        without = {tp: bounds[tp] for tp in lost or partitions}
+        offsets = await _start_offsets(reader, without, start, now)
         await reader.commit({tp: Committed(offset) for tp, offset in offsets.items()})
     except Stale:
         return
@@ -131,7 +135,8 @@ async def _start_offsets(
             [
                 Problem(
                     "kafka.start_from",
-                    "the group is new, and the events topic holds records older than 1 h",
+                    "the group has no place in the events topic (it is new, or the topic was made "
+                    "anew), which holds records older than 1 h",
                     "set it to earliest, latest or a time; or correct kafka.group_id",
                 )
             ]

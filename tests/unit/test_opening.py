@@ -77,6 +77,18 @@ async def test_a_queue_without_a_past_has_nothing_to_know(until: int) -> None:
     assert set(await known(queue([10, 5]), until)) == origins(*range(until))
 
 
+@pytest.mark.parametrize(("age", "place"), [(2 * HOUR, None), (60, Place(0, None))])
+async def test_an_offset_behind_the_end_is_none(age: float, place: Place | None) -> None:
+    """The queue was made anew, or has lost its end: to begin it again is an operator's to say."""
+    cluster = queue([age, age])
+    group = cluster.client("r").reader("g")
+    await group.start()
+    group.assign([Q])
+    await group.commit({Q: Committed(3)})
+    found = await places(group, cluster.client("r").reader, [Q], None, {}, NOW)
+    assert found == {Q: place}
+
+
 OLD, NEW, EMPTY, KNOWN = (TopicPartition(name, 0) for name in ("old", "new", "empty", "known"))
 
 

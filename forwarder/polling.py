@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from forwarder.kafka.port import (
     Broken,
@@ -17,6 +17,15 @@ from forwarder.kafka.port import (
 from forwarder.ops.logs import Action
 
 PAUSE_AFTER_TROUBLE: Final = 1.0
+
+
+class Behind(NamedTuple):
+    """Of one partition. ``waiting``: records from a member's place on; ``deleted``: those that
+    Kafka has deleted there, by retention or by order, before the member was done with them.
+    """
+
+    waiting: int
+    deleted: int
 
 
 class Progress(Protocol):
@@ -52,3 +61,14 @@ async def poll(
     if consumer.settled:
         progress.progress_at = clock()
     return records
+
+
+async def behind(
+    consumer: Consumer, places: Mapping[TopicPartition, int]
+) -> Mapping[TopicPartition, Behind]:
+    """How far a member that stands at ``places`` is behind. Raises ``KafkaProblem``."""
+    bounds = await consumer.bounds(list(places)) if places else {}
+    return {
+        at: Behind(max(0, end - places[at]), max(0, first - places[at]))
+        for at, (first, end) in bounds.items()
+    }

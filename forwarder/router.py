@@ -31,7 +31,7 @@ from forwarder.kafka.port import (
 from forwarder.lease import Lease
 from forwarder.ops.logs import Action, Log
 from forwarder.plan import Plan, Planner
-from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
+from forwarder.polling import PAUSE_AFTER_TROUBLE, Behind, behind, poll
 from forwarder.tasks import all_or_first_error, end
 
 POLL_RECORDS = 2000
@@ -154,11 +154,9 @@ class Router:
         polled = self.view.progress_at
         return min(polled, self._lease.renewed_at) if self.view.partitions else polled
 
-    async def behind(self) -> Mapping[TopicPartition, int]:
+    async def behind(self) -> Mapping[TopicPartition, Behind]:
         """Records not yet routed, by partition. Raises ``KafkaProblem``."""
-        mine = dict(self._next)
-        bounds = await self._consumer.bounds(list(mine)) if mine else {}
-        return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
+        return await behind(self._consumer, dict(self._next))
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         self._due.resume(self._now())

@@ -30,7 +30,7 @@ from forwarder.lease import Lease
 from forwarder.opening import Opener, Place, SenderSettings
 from forwarder.ops.logs import Action, Log
 from forwarder.outbox import Outbox, Report
-from forwarder.polling import PAUSE_AFTER_TROUBLE, poll
+from forwarder.polling import PAUSE_AFTER_TROUBLE, Behind, behind, poll
 from forwarder.tasks import end
 from forwarder.writer import Writer
 
@@ -161,11 +161,10 @@ class Sender:
         polled = self.view.progress_at
         return min(polled, self._lease.renewed_at) if self._drivers else polled
 
-    async def behind(self) -> Mapping[TopicPartition, int]:
+    async def behind(self) -> Mapping[TopicPartition, Behind]:
         """Records not yet finished, by queue. Raises ``KafkaProblem``."""
         mine = self._starts | {tp: place.offset for tp, place in self._committed.items()}
-        bounds = await self._consumer.bounds(list(mine)) if mine else {}
-        return {tp: max(0, end - mine[tp]) for tp, (_, end) in bounds.items()}
+        return await behind(self._consumer, mine)
 
     @property
     def destination(self) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 from forwarder.board import Watched
 from forwarder.kafka.port import Admin, Broken, KafkaProblem, TopicPartition
 from forwarder.ops.logs import Log
+from forwarder.polling import Behind
 
 LOOK_SECONDS = 10.0
 LOOK_TIME_LIMIT = 8.0
@@ -33,7 +34,7 @@ class Member(Protocol):
         """
         ...
 
-    async def behind(self) -> Mapping[TopicPartition, int]:
+    async def behind(self) -> Mapping[TopicPartition, Behind]:
         """Records not yet finished of each partition it has. Raises ``KafkaProblem``."""
         ...
 
@@ -55,6 +56,7 @@ class Watchdog:
         self._log = log
         self._clock = clock
         self._counts_from = clock()
+        self._deleted: dict[TopicPartition, int] = {}
 
     async def run(self) -> None:
         beat = asyncio.create_task(self._beat(), name="watchdog-beat")
@@ -89,7 +91,12 @@ class Watchdog:
                 found = [await member.behind() for member in self._members]
         except (KafkaProblem, TimeoutError):
             return  # the numbers stay as they were; the next look is soon
-        self._watched.behind = {tp: n for behind in found for tp, n in behind.items()}
+        behind = {tp: one for of_member in found for tp, one in of_member.items()}
+        self._watched.behind = {tp: one.waiting for tp, one in behind.items()}
+        for tp, one in behind.items():
+            if one.deleted and one.deleted != self._deleted.get(tp):
+                self._log.error("records_deleted", topic=tp.topic, records=one.deleted)
+        self._deleted = {tp: one.deleted for tp, one in behind.items()}
 
     def _reachable(self, now: bool, error: str = "") -> None:
         if self._watched.kafka_reachable and not now:

@@ -42,6 +42,7 @@ Action = Literal[
     "partitions_lost",
     "router_paused",
     "no_offset",
+    "records_deleted",
     "breaker_opened",
     "breaker_closed",
     "throttled",

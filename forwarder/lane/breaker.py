@@ -69,6 +69,7 @@ class Breaker:
         "_only_rejected",
         "_pause",
         "_rate",
+        "_turned",
         "code",
         "is_open",
         "probes",
@@ -91,6 +92,8 @@ class Breaker:
         self.until = min(now if kept.until is None else kept.until, now + MAX_PAUSE)
         self._pause = min(max(kept.pause, FIRST_PAUSE), MAX_PAUSE)
         self._only_rejected = kept.only_rejected
+        self._turned = False
+        """Whether it was opened for another reason than refusals, but they are all that is left."""
 
     @property
     def state(self) -> Literal["closed", "open", "probing"]:
@@ -122,6 +125,7 @@ class Breaker:
         self._pause = FIRST_PAUSE
         self.until = now + FIRST_PAUSE
         self._only_rejected = reason in (REJECTED, REJECTED_ALIKE)
+        self._turned = False
         self._alert(Alert("breaker_opened", reason, code, message, self.until))
 
     # -- while open -------------------------------------------------------------------------
@@ -149,7 +153,23 @@ class Breaker:
     def probe_misconfigured(self, now: float, code: str) -> None:
         """The credential or the settings are at fault, whatever opened it."""
         self.reason, self.code = MISCONFIGURED, code
-        self._only_rejected = False
+        self._only_rejected = self._turned = False
+        self.probe_failed(now)
+
+    def probe_refused(self, now: float, code: str) -> None:
+        """Its delivery was judged and refused: what opened it has passed, if it was something else,
+        and the hour of refusals alone begins.
+        """
+        if not self._only_rejected:
+            self.reason, self.code, self.since = REJECTED, code, now
+            self._only_rejected = self._turned = True
+        self.probe_failed(now)
+
+    def probe_transient(self, now: float, code: str) -> None:
+        """No refusal: what opened it has not passed after all."""
+        if self._turned:
+            self.reason, self.code = FAILING, code
+            self._only_rejected = self._turned = False
         self.probe_failed(now)
 
     def single_refused(self, now: float) -> None:

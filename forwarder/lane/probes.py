@@ -88,7 +88,7 @@ class Probes:
         elif reading.verdict is Verdict.REJECTED or named(attempt, reading):
             self._refused(attempt, reading, now)
         else:
-            breaker.probe_failed(now)
+            breaker.probe_transient(now, reading.code)
 
     def works(self, reading: Reading) -> bool:
         """The vendor judged the delivery alone, which it would not have done for this account."""
@@ -119,7 +119,7 @@ class Probes:
             return
         if delivery not in parts.refused_probes:
             parts.refused_probes.append(delivery)
-        parts.breaker.probe_failed(now)
+        parts.breaker.probe_refused(now, reading.code)
 
 
 def back_in_place(attempt: Attempt) -> None:

@@ -25,6 +25,7 @@ class BreakerMachine(RuleBasedStateMachine):
         self.recent: list[tuple[int, bool]] = []
         self.openings = 0
         self.only_rejected = False
+        self.turned = False
         self.pauses: list[float] = []
 
     @rule(seconds=st.sampled_from([0.01, 0.5, 3.0, 30.0, 61.0, 301.0, 3601.0]))
@@ -60,6 +61,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def _opened(self, *, only_rejected: bool) -> None:
         self.openings += 1
         self.only_rejected = only_rejected
+        self.turned = False
         self.pauses = [5.0]
         assert self.breaker.until == self.now + 5
 
@@ -81,9 +83,17 @@ class BreakerMachine(RuleBasedStateMachine):
             return
         if verdict == "misconfigured":
             breaker.probe_misconfigured(self.now, "401")
-            self.only_rejected = False
+            self.only_rejected = self.turned = False
+        elif verdict == "refused":
+            since = breaker.since if self.only_rejected else self.now
+            self.turned = self.turned or not self.only_rejected
+            breaker.probe_refused(self.now, "400")
+            self.only_rejected = True
+            assert breaker.since == since
         else:
-            breaker.probe_failed(self.now)
+            breaker.probe_transient(self.now, "500")
+            self.only_rejected = self.only_rejected and not self.turned
+            self.turned = False
         self.pauses.append(min(300.0, 2 * self.pauses[-1]))
         assert breaker.until == self.now + self.pauses[-1]
 
@@ -102,6 +112,7 @@ class BreakerMachine(RuleBasedStateMachine):
         """The state goes through a commit's metadata; nothing is forgotten or said twice."""
         old = self.breaker
         said = len(self.alerts)
+        self.turned = False
         text = encode(old.kept(None, 0))
         assert len(text.encode()) <= 512
         self.breaker = Breaker(decode(text), self.now, self.alerts.append)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from forwarder.http.port import HttpAnswer
 from forwarder.kafka.records import rfc3339
 from tests.unit.lane import fakes
 from tests.unit.lane.fakes import (
@@ -346,3 +347,16 @@ def test_a_request_too_large_is_halved_without_suspicion() -> None:
     assert bench.writes[0].code == "local.request_too_large"
     assert len(bench.accepted) == 2999
     assert bench.alerts == []
+
+
+@pytest.mark.parametrize("cause", [MISCONFIGURED, TRANSIENT], ids=["misconfigured", "failing"])
+def test_what_is_refused_alone_after_another_trouble_does_not_wait_for_ever(
+    cause: HttpAnswer,
+) -> None:
+    """The vendor works again, but nothing is left to show it by."""
+    bench = Bench(lane(), lambda _, now: cause if now < START + 60 else REJECTED)
+    bench.publish([record(0)])
+    bench.run(3500)
+    assert bench.writes == []
+    bench.run(1000, until=Bench.quiet)
+    assert set(bench.dead()) == {"e0"}

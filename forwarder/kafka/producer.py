@@ -145,7 +145,8 @@ class AiokafkaProducer:
         if len(batch.positions) == 1:
             call.refused += batch.positions
             return False
-        self._room[call.topic] = batch.builder.size() // 2
+        room = batch.builder.size() // 2
+        self._room[call.topic] = min(room, self._room.get(call.topic, room))
         return True
 
     def _spread(

@@ -29,11 +29,14 @@ _JSON_INTEGERS: Final = range(-(1 << 63), 1 << 64)
 """What every reader of JSON holds without loss."""
 
 
-def string(pattern: str | None = None, least: int = 1, most: int | None = None) -> CoreSchema:
-    """A JSON string, trimmed, of ``least`` to ``most`` characters, that holds ``pattern``.
+NOT_BLANK: Final = r"[^\x1c-\x1f]"
+"""Of trimmed text. White space is what Unicode says; to Python the four separators U+001C to U+001F
+are some as well, so text of these alone is blank.
+"""
 
-    White space is what Unicode says; Python trims the four separators U+001C to U+001F as well.
-    """
+
+def string(pattern: str = NOT_BLANK, least: int = 1, most: int | None = None) -> CoreSchema:
+    """A JSON string, trimmed, of ``least`` to ``most`` characters, that holds ``pattern``."""
     return cs.str_schema(
         strict=True, strip_whitespace=True, min_length=least, max_length=most, pattern=pattern
     )
@@ -59,8 +62,10 @@ def _no_form(_: object, __: Siblings) -> None:
 
 
 # -- text -----------------------------------------------------------------------------------------
-NO_PLACEHOLDER: Final = r"^[^nNuU(]|[0-9]|(?s:.{10})"
-"""Of trimmed text that starts unlike the placeholders, or holds a digit, or is longer than all."""
+NO_PLACEHOLDER: Final = r"^[^nNuU(\x1c-\x1f]|[0-9]|(?s:[^\x1c-\x1f].{9})"
+"""Of trimmed text that is not blank and starts unlike the placeholders, or holds a digit, or is
+longer than all.
+"""
 
 TEXT: Final = Lenient(string(), of_text(normal.blank), _STRING)
 TEXT_OR_DIGEST: Final = Lenient(string(most=_BELOW_DIGEST), of_text(normal.text_or_digest), _STRING)
@@ -153,7 +158,7 @@ def _state(value: object, siblings: Siblings) -> str | None:
     return normal.state(value, of_country) if isinstance(value, str) else None
 
 
-STATE: Final = Lenient(string("^[^-]+$"), _state, _STRING)
+STATE: Final = Lenient(string(r"^[^-\x1c-\x1f]+$"), _state, _STRING)
 
 # -- devices and networks -------------------------------------------------------------------------
 _OCTET: Final = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -293,7 +298,7 @@ CLICK_IDS: Final = Lenient(
     absent=NO_ENTRIES,
 )
 _SCALARS: Final = (
-    cs.str_schema(strict=True, pattern=r"\S"),
+    cs.str_schema(strict=True, pattern=r"[^\s\x1c-\x1f]"),
     cs.bool_schema(strict=True),
     cs.int_schema(strict=True, ge=_JSON_INTEGERS.start, lt=_JSON_INTEGERS.stop),
     # A strict float takes integers too: not those that the line above has refused.

@@ -612,3 +612,20 @@ def test_a_checked_record_is_read_alike_whatever_the_time_is() -> None:
 def test_a_checked_record_whose_advertiser_lost_its_currency_is_refused() -> None:
     with pytest.raises(InvalidEvent, match="currency: is required beside a value"):
         decode_checked(record(value=5), {})
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f" * 3, "\x1d" * 12, " \x1e\t"])
+def test_separators_alone_are_blank(blank: str) -> None:
+    """Python trims them, pydantic's core does not."""
+    event = read(
+        order_id=blank,
+        description=blank,
+        user={"first_name": blank, "state": blank, "external_id": blank, "user_agent": blank},
+        items=[{"item_id": blank, "item_name": blank}],
+        click_ids={"ttclid": blank},
+        properties={"p": blank},
+    )
+    user, item = event.user, event.items[0]
+    assert (event.order_id, event.description, item.item_id, item.item_name) == (None,) * 4
+    assert (user.first_name, user.state, user.user_agent) == (None,) * 3
+    assert (user.external_ids, event.click_ids, event.properties) == ((), {}, {})

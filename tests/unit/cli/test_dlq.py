@@ -206,9 +206,10 @@ def test_export_gives_lines_that_validate_takes(
     cluster.letter(1)
     pretty = json.dumps(event(2, event_time=time.time()), indent=2).replace("\n", "\r\n").encode()
     cluster.letter(2, value=b"\0\0\0\0\7" + pretty)
+    path = home / "out.jsonl"
+    path.touch(0o644)  # of an earlier export, with a wider mode
     ended = forwarder("dlq", "export", "--out", "out.jsonl", config)
     assert (ended.code, ended.out) == (0, "")
-    path = home / "out.jsonl"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [json.loads(x)["event_id"] for x in path.read_text().splitlines()] in (
         ["e1", "e2"],

@@ -19,7 +19,6 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from benchmarks import bare
@@ -64,10 +63,9 @@ def account(kind: str) -> Account:
 
 def wire(records: Sequence[Outgoing]) -> list[bytes]:
     """Record batches as a broker sends them."""
-    inner = SimpleNamespace(create_batch=partial(BatchBuilder, BATCH, 0))
     call = _Call(QUEUE.topic, records)
     call.left = [(range(len(records)), 0)]
-    built = _built(inner, call, BATCH_BYTES)
+    built = _built(call, BATCH_BYTES)
     return [bytes(batch.builder._build()) for batch in built]  # noqa: SLF001 - as the producer does
 
 

@@ -210,13 +210,14 @@ class CredentialWatch:
             for name, sources in self._sources.items()
         }
         credentials = {n: one.credential for n, one in read.items() if one.credential is not None}
-        for names in self._clashes(credentials):
+        known = self.credentials()
+        replaced = {n for n, before in known.items() if before is not read[n].credential}
+        for names in self._clashes(credentials) if replaced else ():
             for name in names:
-                before = self._readings.get(name, _UNREAD).credential
-                if before is not None and before is not read[name].credential:
+                if name in replaced:
                     others = ", ".join(sorted(set(names) - {name}))
                     problem = SecretProblem("", f"{_CLASH} {others}, so the old one is kept")
-                    read[name] = Reading(before, (*read[name].problems, problem))
+                    read[name] = Reading(known[name], (*read[name].problems, problem))
         return read
 
     async def run(

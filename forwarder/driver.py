@@ -59,13 +59,9 @@ class Driver:
         """Fenced: this lane is another owner's now, and nothing may be written for it."""
         self._sending: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._drive(), name=f"lane-{account.name}")
-        self._failed: BaseException | None = None
+        self.failed: BaseException | None = None
+        """What ended a task before its time: a fault of ours, never of a vendor."""
         self._task.add_done_callback(self._ended)
-
-    @property
-    def failed(self) -> BaseException | None:
-        """What ended the task before its time: a fault of ours, never of a vendor."""
-        return self._failed
 
     def nudge(self) -> None:
         """Something changed that the lane may act on."""
@@ -150,7 +146,7 @@ class Driver:
         that waited in it: a cycle, which the collector would find only after hours.
         """
         if not task.cancelled():
-            self._failed = self._failed or task.exception()
+            self.failed = self.failed or task.exception()
             return
         with contextlib.suppress(asyncio.CancelledError):
             task.exception()

@@ -22,6 +22,7 @@ from forwarder.event.conversion import (
     CustomerType,
 )
 from forwarder.event.decoding import (
+    MAX_AHEAD,
     MAX_BYTES,
     FieldError,
     InvalidEvent,
@@ -32,6 +33,7 @@ from forwarder.event.forms import Scalar
 from forwarder.event.peeking import Peeked, peek
 
 __all__ = [
+    "MAX_AHEAD",
     "MAX_BYTES",
     "NO_CONSENT",
     "ActionSource",

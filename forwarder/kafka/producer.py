@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError, OutOfOrderSequenceNumber
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from forwarder.kafka import inside
 from forwarder.kafka.connection import (
@@ -36,6 +37,7 @@ from forwarder.kafka.port import Broken, Outgoing, Refused, TooLarge, Unavailabl
 BATCH_BYTES: Final = 512 * KIB
 LARGEST: Final = MAX_RECORD + 2 * RECORD_ROOM
 PAUSE: Final = 0.25
+_NOT_COMPRESSED: Final = 0
 
 
 class _Batch(NamedTuple):
@@ -125,7 +127,7 @@ class AiokafkaProducer:
                 if not spread:
                     there = line.inner.client.cluster.partitions_for_topic(topic)
                     call.left, spread = self._spread(topic, call.records, partition, there), True
-                batches = _built(line.inner, call, self._room.get(topic, BATCH_BYTES))
+                batches = _built(call, self._room.get(topic, BATCH_BYTES))
                 errors = await self._acknowledged(line, topic, batches)
             call.left = []
             for batch, error in zip(batches, errors, strict=True):
@@ -222,7 +224,6 @@ class AiokafkaProducer:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,
-                max_batch_size=BATCH_BYTES,
                 max_request_size=LARGEST,
                 request_timeout_ms=milliseconds(self._connection.request_timeout),
             )
@@ -266,26 +267,26 @@ class AiokafkaProducer:
                 raise
 
 
-def _built(inner: AIOKafkaProducer, call: _Call, room: int) -> list[_Batch]:
-    """Batches of what is left, as full as they get, in order."""
+def _built(call: _Call, room: int) -> list[_Batch]:
+    """Batches of what is left, as full as they get, in order: of at most ``room`` bytes, or of a
+    single record.
+    """
     batches = []
     for positions, partition in call.left:
-        batch = _Batch([], inner.create_batch(), partition)
+        batch = _Batch([], BatchBuilder(room, _NOT_COMPRESSED), partition)
         batches.append(batch)
         for position in positions:
             record = call.record(position) if call.untimed else call.records[position]
-            if not _append(batch, position, record, room):
-                batch = _Batch([], inner.create_batch(), partition)
+            if not _append(batch, position, record):
+                batch = _Batch([], BatchBuilder(room, _NOT_COMPRESSED), partition)
                 batches.append(batch)
-                if not _append(batch, position, record, room):
+                if not _append(batch, position, record):
                     raise Broken("an empty batch took no record")
     return batches
 
 
-def _append(batch: _Batch, position: int, record: Outgoing, room: int) -> bool:
+def _append(batch: _Batch, position: int, record: Outgoing) -> bool:
     key, value, headers, timestamp = record
-    if room < BATCH_BYTES and batch.positions and batch.builder.size() + _size(record) > room:
-        return False
     if type(headers) is not list:
         headers = list(headers)
     done = batch.builder.append(timestamp=timestamp, key=key, value=value, headers=headers)
@@ -293,11 +294,6 @@ def _append(batch: _Batch, position: int, record: Outgoing, room: int) -> bool:
         return False
     batch.positions.append(position)
     return True
-
-
-def _size(record: Outgoing) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
-    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 def _watch(line: _Line, future: asyncio.Future[Any]) -> None:

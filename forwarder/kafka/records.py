@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from forwarder.event import MAX_AHEAD
 from forwarder.kafka.port import Headers, Outgoing, Record
 
 PREFIX: Final = "forwarder-"
 MAX_VALUE: Final = 256
 MAX_TOGETHER: Final = 2048
 MAX_DIGITS: Final = 6
-MOST_AHEAD: Final = 600.0
 MOST_BEFORE_EVENT: Final = 86_400.0
-"""Seconds by which the timestamp of an event's record may be off."""
+"""Seconds. No producer's clock that is nearly right is so much older than the event."""
 # The times that RFC 3339 can write.
 LAST_SECOND: Final = 253_402_300_799.0
 
@@ -111,7 +111,7 @@ def fresh(record: Record, event_time: float, now: float) -> Outgoing:
     counts from it, and brokers may refuse it.
     """
     at = record.timestamp / 1000
-    plausible = event_time - MOST_BEFORE_EVENT <= at <= now + MOST_AHEAD
+    plausible = event_time - MOST_BEFORE_EVENT <= at <= now + MAX_AHEAD
     timestamp = record.timestamp if plausible else int(event_time * 1000)
     headers = foreign_headers(record.headers) if record.headers else []
     origin = f"{record.topic}/{record.partition}/{record.offset}".encode()

@@ -40,7 +40,6 @@ from forwarder.routing import Routing
 NUMBER = 2000
 ROUNDS = 15
 NOW = time.time()
-BATCH = 512 * 1024
 EVENTS, QUEUE = TopicPartition("conversions", 3), TopicPartition("conversions.queue.a", 0)
 IDS: Mapping[str, Mapping[str, Any]] = {
     "tiktok": {"event_source_id": "C4ABCDEFGHIJ", "access_token": "secret"},
@@ -64,8 +63,7 @@ def account(kind: str) -> Account:
 def wire(records: Sequence[Outgoing]) -> list[bytes]:
     """Record batches as a broker sends them."""
     call = _Call(QUEUE.topic, records)
-    call.left = [(range(len(records)), 0)]
-    built = _built(call, BATCH_BYTES)
+    built = _built(call, [(range(len(records)), 0)], BATCH_BYTES)
     return [bytes(batch.builder._build()) for batch in built]  # noqa: SLF001 - as the producer does
 
 

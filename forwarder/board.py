@@ -173,9 +173,9 @@ class Board:
     def _router(self) -> RouterStatus | None:
         if self.router is None:
             return None
-        mine = [tp for tp in self.router.view.partitions if tp.topic == self._events_topic]
-        lags = tuple(PartitionStatus(tp.partition, self.watched.behind.get(tp, 0)) for tp in mine)
         view = self.router.view
+        mine = [tp for tp in view.partitions if tp.topic == self._events_topic]
+        lags = tuple(PartitionStatus(tp.partition, self.watched.behind.get(tp, 0)) for tp in mine)
         age = _age(view.committed_at, self._clock())
         return RouterStatus(lags, age, stalled=tuple(sorted(view.stalled_since)))
 

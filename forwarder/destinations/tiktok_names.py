@@ -1,6 +1,4 @@
-"""TikTok's names for events (vendor page *Event names*), and its
-currencies.
-"""
+"""TikTok's names for events (vendor page *Event names*), and its currencies."""
 
 from __future__ import annotations
 

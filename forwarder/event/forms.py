@@ -29,10 +29,12 @@ _JSON_INTEGERS: Final = range(-(1 << 63), 1 << 64)
 """What every reader of JSON holds without loss."""
 
 
-NOT_BLANK: Final = r"[^\x1c-\x1f]"
-"""Of trimmed text. White space is what Unicode says; to Python the four separators U+001C to U+001F
-are some as well, so text of these alone is blank.
+_SEPARATORS: Final = r"\x1c-\x1f"
+"""White space to Python, but not to Unicode, which is what pydantic's core trims by: text of these
+alone is blank.
 """
+NOT_BLANK: Final = f"[^{_SEPARATORS}]"
+"""Of trimmed text."""
 
 
 def string(pattern: str = NOT_BLANK, least: int = 1, most: int | None = None) -> CoreSchema:
@@ -62,7 +64,7 @@ def _no_form(_: object, __: Siblings) -> None:
 
 
 # -- text -----------------------------------------------------------------------------------------
-NO_PLACEHOLDER: Final = r"^[^nNuU(\x1c-\x1f]|[0-9]|(?s:[^\x1c-\x1f].{9})"
+NO_PLACEHOLDER: Final = rf"^[^nNuU({_SEPARATORS}]|[0-9]|(?s:{NOT_BLANK}.{{9}})"
 """Of trimmed text that is not blank and starts unlike the placeholders, or holds a digit, or is
 longer than all.
 """
@@ -158,7 +160,7 @@ def _state(value: object, siblings: Siblings) -> str | None:
     return normal.state(value, of_country) if isinstance(value, str) else None
 
 
-STATE: Final = Lenient(string(r"^[^-\x1c-\x1f]+$"), _state, _STRING)
+STATE: Final = Lenient(string(rf"^[^-{_SEPARATORS}]+$"), _state, _STRING)
 
 # -- devices and networks -------------------------------------------------------------------------
 _OCTET: Final = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -298,7 +300,7 @@ CLICK_IDS: Final = Lenient(
     absent=NO_ENTRIES,
 )
 _SCALARS: Final = (
-    cs.str_schema(strict=True, pattern=r"[^\s\x1c-\x1f]"),
+    cs.str_schema(strict=True, pattern=rf"[^\s{_SEPARATORS}]"),
     cs.bool_schema(strict=True),
     cs.int_schema(strict=True, ge=_JSON_INTEGERS.start, lt=_JSON_INTEGERS.stop),
     # A strict float takes integers too: not those that the line above has refused.

@@ -49,8 +49,9 @@ class _Batch(NamedTuple):
 
 
 class _Call:
-    """One call of ``write``. ``refused``: positions of the records that are too large; ``untimed``:
-    of those whose time the topic does not take; ``left``: positions to be sent, by partition.
+    """One call of ``write``. ``left``: positions to be sent, by partition, ``None`` until they are
+    known; ``refused``: those of records that are too large; ``untimed``: of those whose time the
+    topic does not take.
     """
 
     def __init__(self, topic: str, records: Sequence[Outgoing]) -> None:
@@ -58,7 +59,7 @@ class _Call:
         self.records = records
         self.refused: list[int] = []
         self.untimed: set[int] = set()
-        self.left: list[tuple[Sequence[int], int]] = []
+        self.left: list[tuple[Sequence[int], int]] | None = None
 
     def record(self, position: int) -> Outgoing:
         record = self.records[position]
@@ -119,15 +120,15 @@ class AiokafkaProducer:
 
     async def _write(self, call: _Call, partition: int | None) -> None:
         """All are acknowledged then, but those that are too large."""
-        topic, spread = call.topic, False
-        while call.left or not spread:
+        topic = call.topic
+        while call.left is None or call.left:
             line = await self._reached()
             with self._using(line):
                 await require_topics(line.inner.client, (topic,))
-                if not spread:
+                if call.left is None:
                     there = line.inner.client.cluster.partitions_for_topic(topic)
-                    call.left, spread = self._spread(topic, call.records, partition, there), True
-                batches = _built(call, self._room.get(topic, BATCH_BYTES))
+                    call.left = self._spread(topic, call.records, partition, there)
+                batches = _built(call, call.left, self._room.get(topic, BATCH_BYTES))
                 errors = await self._acknowledged(line, topic, batches)
             call.left = []
             for batch, error in zip(batches, errors, strict=True):
@@ -267,12 +268,12 @@ class AiokafkaProducer:
                 raise
 
 
-def _built(call: _Call, room: int) -> list[_Batch]:
-    """Batches of what is left, as full as they get, in order: of at most ``room`` bytes, or of a
+def _built(call: _Call, groups: Iterable[tuple[Sequence[int], int]], room: int) -> list[_Batch]:
+    """Batches of each group, as full as they get, in order: of at most ``room`` bytes, or of a
     single record.
     """
     batches = []
-    for positions, partition in call.left:
+    for positions, partition in groups:
         batch = _Batch([], BatchBuilder(room, _NOT_COMPRESSED), partition)
         batches.append(batch)
         for position in positions:

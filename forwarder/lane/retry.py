@@ -135,13 +135,11 @@ class Throttle:
         came, and asks for no longer wait. ``newest``: number of the last request that was sent.
         """
         if number <= self._numbers:
-            if self.not_before is None or retry_after is None:
+            asked = 0.0 if retry_after is None else now + _believed(retry_after)
+            if self.not_before is None or asked <= self.not_before:
                 return None
-            until = now + _believed(retry_after)
-            if until <= self.not_before:
-                return None
-            self.not_before = until
-            return until
+            self.not_before = asked
+            return asked
         self._numbers = newest
         self.in_a_row += 1
         doubled = min(MAX_THROTTLE, FIRST_THROTTLE * 2.0 ** min(self.in_a_row - 1, 10))

@@ -38,7 +38,7 @@ def credential_problems(
 ) -> list[Problem]:
     """Of accounts whose limit would be passed together. Those without a credential are left out."""
     clashes = same_credential(settings, credentials, destinations)
-    return [_same_credential(settings, names) for names in clashes]
+    return [_no_shared_budget(settings, names) for names in clashes]
 
 
 def same_credential(
@@ -61,7 +61,7 @@ def same_credential(
     ]
 
 
-def _same_credential(settings: Settings, names: list[str]) -> Problem:
+def _no_shared_budget(settings: Settings, names: list[str]) -> Problem:
     first, *others = sorted(names)
     return Problem(
         settings.place("accounts", first),

@@ -11,6 +11,7 @@ from setuptools import setup
 
 CORE = (
     "event/decoding.py",
+    "event/framing.py",
     "normal.py",
     "money.py",
     "routing.py",

@@ -22,6 +22,7 @@ from forwarder.cli.scanning import letters, on_kafka
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.marks import Marks, place
 from forwarder.deadletters.query import Filters
+from forwarder.event import unframed
 from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
 
@@ -112,7 +113,7 @@ def one_line(value: bytes | None) -> bytes | None:
     """The JSON object in a record's value, on one line; ``None`` when it holds none."""
     if not value:
         return None
-    body = value[5:] if value[0] == 0 else value
+    body = unframed(value)
     return body.translate(_BREAKS).strip() if isinstance(_parsed(body), dict) else None
 
 

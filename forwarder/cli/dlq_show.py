@@ -21,7 +21,7 @@ from forwarder.deadletters.explain import Outlook, Today
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.query import Filters
 from forwarder.destinations import DESTINATIONS
-from forwarder.event import ActionSource
+from forwarder.event import ActionSource, unframed
 from forwarder.kafka.records import rfc3339
 from forwarder.problems import Problems
 from forwarder.routing import Routing
@@ -194,7 +194,7 @@ class Shower:
         value = letter.record.value
         if value is None:
             return None
-        body = value[5:] if value[:1] == b"\0" else value
+        body = unframed(value)
         try:
             event = orjson.loads(body)
         except orjson.JSONDecodeError:

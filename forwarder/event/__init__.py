@@ -30,6 +30,7 @@ from forwarder.event.decoding import (
     decode_checked,
 )
 from forwarder.event.forms import Scalar
+from forwarder.event.framing import unframed
 from forwarder.event.peeking import Peeked, peek
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "decode",
     "decode_checked",
     "peek",
+    "unframed",
 ]

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, from_json
 from forwarder.event import required
 from forwarder.event.block import Reading
 from forwarder.event.conversion import AdvertiserDefaults, ConversionEvent, forget_all_unknown
+from forwarder.event.framing import unframed
 from forwarder.money import money
 from forwarder.normal import identifier, time
 
@@ -20,7 +21,6 @@ MAX_AHEAD: Final = 600.0
 """Seconds by which a producer's clock may be ahead."""
 _RECORD: Final = "$"
 """The path of the record as a whole."""
-_CONFLUENT_PREFIX: Final = 5
 _NO_DEFAULTS: Final = AdvertiserDefaults()
 _read: Final = TypeAdapter(ConversionEvent).validator.validate_json
 
@@ -76,7 +76,7 @@ def decode_checked(value: bytes, advertisers: Mapping[str, AdvertiserDefaults]) 
 def _event(
     value: bytes, advertisers: Mapping[str, AdvertiserDefaults], latest: float
 ) -> ConversionEvent:
-    written = value if value[:1] != b"\0" else value[_CONFLUENT_PREFIX:]
+    written = unframed(value)
     reading = Reading(written, latest)
     try:
         event: ConversionEvent | InvalidEvent = _read(written, context=reading)

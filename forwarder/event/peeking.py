@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from forwarder.event.framing import unframed
 from forwarder.normal import blank, identifier, time
 
-_CONFLUENT_PREFIX: Final = 5
 _LARGEST: Final = 1 << 20
 _LONGEST: Final = 128
 _EARLIEST: Final = 1_262_304_000.0
@@ -35,7 +35,7 @@ def peek(value: bytes | None) -> Peeked:
     if not value or len(value) > _LARGEST:
         return NOTHING
     try:
-        body = orjson.loads(memoryview(value)[_CONFLUENT_PREFIX:] if value[0] == 0 else value)
+        body = orjson.loads(unframed(value))
     except orjson.JSONDecodeError:
         return NOTHING
     if not isinstance(body, dict):

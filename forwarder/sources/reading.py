@@ -9,12 +9,11 @@ from typing import Final, NamedTuple
 import orjson
 from pydantic_core import from_json
 
-from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent
+from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent, unframed
 from forwarder.kafka.port import Headers, Record
 from forwarder.sources.contract import Given, Native, Options, Source, Translation
 
 _RECORD: Final = "$"
-_CONFLUENT_PREFIX: Final = 5
 
 
 def translate(value: bytes | None, source: Source, options: Options) -> Translation:
@@ -23,7 +22,7 @@ def translate(value: bytes | None, source: Source, options: Options) -> Translat
         raise InvalidEvent("undecodable", [FieldError(_RECORD, "has no value")])
     if len(value) > MAX_BYTES:
         raise InvalidEvent("oversize", [FieldError(_RECORD, f"is larger than {MAX_BYTES} bytes")])
-    given = _json(value[_CONFLUENT_PREFIX:] if value[0] == 0 else value)
+    given = _json(unframed(value))
     if not isinstance(given, Mapping):
         raise InvalidEvent("invalid_event", [FieldError(_RECORD, "must be a JSON object")])
     return source(given, options)

@@ -12,6 +12,7 @@ from forwarder.destinations.contract import Account
 from forwarder.event import ConversionEvent, InvalidEvent
 from forwarder.kafka.port import Outgoing, Producer, TooLarge
 from forwarder.kafka.records import (
+    TOO_LARGE,
     Progress,
     Trouble,
     oversize,
@@ -121,7 +122,11 @@ class Writer:
 
 def _oversized(write: Write) -> Write:
     return replace(
-        write, kind=WriteKind.DEAD_LETTER, reason="oversize", code="local.oversize", message=""
+        write,
+        kind=WriteKind.DEAD_LETTER,
+        reason=TOO_LARGE.reason,
+        code=TOO_LARGE.code,
+        message=TOO_LARGE.message,
     )
 
 

@@ -57,6 +57,10 @@ class Trouble:
     message: str = ""
 
 
+TOO_LARGE: Final = Trouble("oversize", "local.oversize")
+"""Of a record that no topic takes with its value."""
+
+
 def coordinates(record: Record) -> str:
     """``topic/partition/offset``."""
     return f"{record.topic}/{record.partition}/{record.offset}"
@@ -187,7 +191,7 @@ def oversize(
     return Outgoing(key, None, list(_bounded(kept)))
 
 
-_OVERSIZE: Final = {"forwarder-reason": "oversize", "forwarder-code": "local.oversize"}
+_OVERSIZE: Final = {"forwarder-reason": TOO_LARGE.reason, "forwarder-code": TOO_LARGE.code}
 
 
 def event_headers(

@@ -15,7 +15,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from forwarder.kafka import inside
 from forwarder.kafka.connection import Connection, client_options, milliseconds
 from forwarder.kafka.errors import limited, translated
-from forwarder.kafka.metadata import started
+from forwarder.kafka.lifecycle import started
 from forwarder.kafka.port import (
     Committed,
     KafkaProblem,

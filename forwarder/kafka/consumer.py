@@ -19,8 +19,8 @@ from forwarder.kafka import inside, reader
 from forwarder.kafka.assignor import UnitAssignor
 from forwarder.kafka.connection import Connection
 from forwarder.kafka.errors import limited, translated
+from forwarder.kafka.lifecycle import require_topics, started
 from forwarder.kafka.membership import Membership
-from forwarder.kafka.metadata import require_topics, started
 from forwarder.kafka.port import Committed, Rebalance, Record, Refused, TopicPartition
 
 log = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from forwarder.kafka.connection import (
     milliseconds,
 )
 from forwarder.kafka.errors import limited, translated
-from forwarder.kafka.metadata import require_topics, started
+from forwarder.kafka.lifecycle import require_topics, started, stopped
 from forwarder.kafka.port import Broken, Outgoing, Refused, TooLarge, Unavailable
 
 # Below what a topic takes by default, so that only a single record can be too large for it.
@@ -257,15 +257,8 @@ class AiokafkaProducer:
             task.add_done_callback(self._closing.discard)
 
     async def _close(self, line: _Line) -> None:
-        try:
-            async with asyncio.timeout(self._connection.stop_timeout):
-                await line.inner.stop()
-        except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
-            await inside.abandon_producer(line.inner, 1.0)
-        except asyncio.CancelledError:
-            await inside.abandon_producer(line.inner, 1.0)
-            if inside.is_meant():
-                raise
+        abandon = functools.partial(inside.abandon_producer, line.inner)
+        await stopped(line.inner.stop, abandon, self._connection.stop_timeout)
 
 
 def _built(call: _Call, groups: Iterable[tuple[Sequence[int], int]], room: int) -> list[_Batch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
 from forwarder.kafka import inside
 from forwarder.kafka.connection import Connection, client_options, milliseconds, pace
 from forwarder.kafka.errors import limited, translated
-from forwarder.kafka.metadata import require_topics, started
+from forwarder.kafka.lifecycle import require_topics, started, stopped
 from forwarder.kafka.port import Committed, Record, Refused, Stale, TopicPartition
 
 # getmany() without partitions reads all of them, so "none" is spelled as one that never exists.
@@ -134,18 +134,8 @@ def make_consumer(
 
 
 async def close(inner: AIOKafkaConsumer, seconds: float) -> None:
-    """Its own ``stop`` waits for as long as a broker is silent, raises what ended one of its tasks
-    long ago, and is cancelled with those that it cancels; this does none of these.
-    """
     try:
-        async with asyncio.timeout(seconds):
-            await inner.stop()
-    except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
-        await inside.abandon(inner, 1.0)
-    except asyncio.CancelledError:
-        await inside.abandon(inner, 1.0)
-        if inside.is_meant():
-            raise
+        await stopped(inner.stop, functools.partial(inside.abandon, inner), seconds)
     finally:
         inside.forget(inner)
 

@@ -1,9 +1,9 @@
-"""Connecting, and which topics there are: asked in a way that creates none."""
+"""How every aiokafka client starts, finds its topics without creating any, and stops."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 from aiokafka.errors import KafkaConnectionError
@@ -27,6 +27,25 @@ async def started(starting: Awaitable[None], client: Any) -> None:
     except KafkaConnectionError:
         await inside.connect_once(client)
         raise
+
+
+async def stopped(
+    stop: Callable[[], Awaitable[None]], abandon: Callable[[float], Awaitable[None]], seconds: float
+) -> None:
+    """Await the stop of an aiokafka client, or abandon it after ``seconds``.
+
+    Its own waits for as long as a broker is silent, raises what ended one of its tasks long ago,
+    and is cancelled with those that it cancels; this does none of these.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await stop()
+    except (RuntimeError, OSError, TimeoutError):  # theirs are RuntimeErrors, too
+        await abandon(1.0)
+    except asyncio.CancelledError:
+        await abandon(1.0)
+        if inside.is_meant():
+            raise
 
 
 async def require_topics(client: Any, topics: Collection[str]) -> None:

@@ -7,7 +7,22 @@ from contextlib import suppress
 
 from forwarder.driver import Driver
 from forwarder.kafka.port import Consumer, Stale, TopicPartition
-from forwarder.lane.allowance import Memory
+
+
+class Memory:
+    """``delivery.memory``, shared by the lanes of this replica that have something waiting."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._waiting: dict[str, int] = {}
+
+    def waiting(self, destination: str, lanes: int) -> None:
+        self._waiting[destination] = lanes
+
+    @property
+    def share(self) -> int:
+        """Bytes that one lane may hold."""
+        return self._total // max(1, sum(self._waiting.values()))
 
 
 class Intake:

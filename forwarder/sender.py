@@ -13,7 +13,7 @@ from forwarder.budgets import BudgetBook
 from forwarder.credentials import Credential
 from forwarder.driver import Driver
 from forwarder.http.port import HttpClient
-from forwarder.intake import Intake
+from forwarder.intake import Intake, Memory
 from forwarder.kafka.port import (
     Broken,
     Committed,
@@ -23,7 +23,6 @@ from forwarder.kafka.port import (
     Stale,
     TopicPartition,
 )
-from forwarder.lane.allowance import Memory
 from forwarder.lane.budget import Budget, throttled
 from forwarder.lane.lane import Lane, LaneView
 from forwarder.lease import Lease

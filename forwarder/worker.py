@@ -19,10 +19,10 @@ from forwarder.credentials import CredentialChange, CredentialWatch
 from forwarder.destinations import DESTINATIONS
 from forwarder.event import decode, decode_checked
 from forwarder.http.port import HttpClient
+from forwarder.intake import Memory
 from forwarder.kafka import topics
 from forwarder.kafka.port import Admin, Consumer, Kafka, Producer, Rebalance, TopicPartition
 from forwarder.lane.ahead import Ahead
-from forwarder.lane.allowance import Memory
 from forwarder.lane.lane import LaneSettings
 from forwarder.opening import Opener, SenderSettings
 from forwarder.ops.gauges import readings

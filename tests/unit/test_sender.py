@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from forwarder.http.memory import MemoryClient
 from forwarder.http.port import HttpAnswer, HttpRequest
+from forwarder.intake import Memory
 from forwarder.kafka.port import Committed, TopicPartition
-from forwarder.lane.allowance import Memory
 from forwarder.lane.lane import Lane
 from forwarder.opening import Place, SenderSettings
 from forwarder.ops.logs import Log

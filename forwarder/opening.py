@@ -10,6 +10,7 @@ from typing import Literal
 
 from forwarder.destinations.contract import Account, Traits
 from forwarder.event import ConversionEvent
+from forwarder.kafka.places import within
 from forwarder.kafka.port import Committed, Consumer, Reader, Record, TopicPartition, Unavailable
 from forwarder.kafka.records import MalformedHeaders, read_progress
 from forwarder.lane.ahead import Ahead
@@ -64,21 +65,19 @@ async def places(
 ) -> dict[TopicPartition, Place | None]:
     """Where to start each, or ``None`` for ``no_offset``: an operator must choose (``start_from``).
 
-    A committed offset behind the end of its queue is none: the queue was made anew, or lost its end
-    with a broker, and aiokafka would begin it again without a word.
+    A committed offset behind the end of its queue is none.
     ``ends``: a queue without a place starts there at the latest, since what stands behind it was
     routed after the start of this process.
     ``group``: a member of the senders' group. All are asked for together: one by one, each answer
     waits for the fetch that is under way.
     """
     committed, bounds = await asyncio.gather(group.committed(partitions), group.bounds(partitions))
-    known = {at: place for at, place in committed.items() if place is not None}
-    lost = [at for at, place in known.items() if place.offset > bounds[at][1]]
-    if lost:  # or it grew while both were asked
-        now_there = await group.bounds(lost)
-        lost = [at for at in lost if known[at].offset > now_there[at][1]]
+    kept = within(committed, bounds)
+    beyond = [at for at, place in committed.items() if place is not None and at not in kept]
+    if beyond:  # or it grew while both were asked
+        kept |= within({at: committed[at] for at in beyond}, await group.bounds(beyond))
     found: dict[TopicPartition, Place | None] = {
-        at: Place(place.offset, place) for at, place in known.items() if at not in lost
+        at: Place(place.offset, place) for at, place in kept.items()
     }
     new = [partition for partition in partitions if partition not in found]
     if new:

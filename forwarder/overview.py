@@ -18,6 +18,7 @@ from forwarder.deadletters.letter import Letter
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.settings import AccountSettings
 from forwarder.event import peek
+from forwarder.kafka.places import within
 from forwarder.kafka.port import Admin, Committed, Reader, Record, Refused, TopicPartition
 from forwarder.kafka.topics import queues_without_account
 from forwarder.lane.state import KeptState, decode
@@ -97,7 +98,8 @@ class Observer:
         places, owners = await self._senders()
         queues = self._queues()
         bounds = await self._bounds(list(queues.values()))
-        firsts = await self._firsts(places, bounds)
+        kept, left = within(places, bounds), _left(bounds, places)
+        firsts = await self._firsts(bounds, left)
         tallies = await self._tallies(routed, now)
         kafka = self._settings.kafka
         routers = await self._admin.members(kafka.group_id)
@@ -105,7 +107,7 @@ class Observer:
             at=now,
             accounts=[
                 AccountOverview(
-                    status=self._account(name, queues.get(name), places, bounds, firsts, now),
+                    status=self._account(name, queues.get(name), kept, left, firsts, now),
                     owner=owners.get(queues[name]) if name in queues else None,
                     retrying=tallies.retrying[name],
                     dead_lettered=tallies.dead[name],
@@ -147,15 +149,12 @@ class Observer:
 
     async def _firsts(
         self,
-        places: Mapping[TopicPartition, Committed],
         bounds: Mapping[TopicPartition, tuple[int, int]],
+        left: Mapping[TopicPartition, int],
     ) -> dict[TopicPartition, Record]:
         """The record that has waited longest, of each queue where one does."""
-        spans = {}
-        for at, (first, end) in bounds.items():
-            start = max(first, places[at].offset) if at in places else first
-            if start < end:
-                spans[at] = scan.Span(start, start + 1)
+        starts = {at: end - left[at] for at, (_, end) in bounds.items() if left[at]}
+        spans = {at: scan.Span(start, start + 1) for at, start in starts.items()}
         reading = scan.Scan(self._reader, spans, time.monotonic)
         return {
             TopicPartition(record.topic, record.partition): record
@@ -168,20 +167,18 @@ class Observer:
         name: str,
         queue: TopicPartition | None,
         places: Mapping[TopicPartition, Committed],
-        bounds: Mapping[TopicPartition, tuple[int, int]],
+        left: Mapping[TopicPartition, int],
         firsts: Mapping[TopicPartition, Record],
         now: float,
     ) -> AccountStatus:
         settings = self._settings.accounts[name]
         lane = None
         if queue is not None:
-            place, (first, end) = places.get(queue), bounds[queue]
-            waiting = end - (first if place is None else max(first, place.offset))
-            oldest = firsts.get(queue)
+            place, oldest = places.get(queue), firsts.get(queue)
             kept = decode("" if place is None else place.metadata)
             if place is None and self._lost(oldest, now):
                 kept = KeptState(breaker="open", reason=NO_OFFSET)
-            lane = _lane(settings, max(0, waiting), oldest, kept, now)
+            lane = _lane(settings, left[queue], oldest, kept, now)
         return AccountStatus(
             name=name,
             destination=settings.destination,
@@ -214,11 +211,8 @@ class Observer:
         if names:
             places = {**await self._former_places(), **places}
         parts = [TopicPartition(name, 0) for name in names]
-        bounds = await self._bounds(parts)
-        return {
-            at.topic: end - max(first, places[at].offset if at in places else first)
-            for at, (first, end) in bounds.items()
-        }
+        left = _left(await self._bounds(parts), places)
+        return {at.topic: waiting for at, waiting in left.items()}
 
     # -- events, retries, dead letters ------------------------------------------------------------
     def _parts(self, topics: Sequence[str]) -> list[TopicPartition]:
@@ -227,19 +221,13 @@ class Observer:
         ]
 
     async def _behind(self, topic: str, routed: Mapping[TopicPartition, Committed]) -> int:
-        bounds = await self._bounds(self._parts([topic]))
-        return sum(
-            end - max(first, routed[at].offset if at in routed else first)
-            for at, (first, end) in bounds.items()
-        )
+        return sum(_left(await self._bounds(self._parts([topic])), routed).values())
 
     async def _tallies(self, routed: Mapping[TopicPartition, Committed], now: float) -> _Tallies:
         kafka, tallies = self._settings.kafka, _Tallies()
         bounds = await self._bounds(self._parts(kafka.retry_topics))
-        retries = {
-            at: scan.Span(max(first, routed[at].offset) if at in routed else first, end)
-            for at, (first, end) in bounds.items()
-        }
+        left = _left(bounds, routed)
+        retries = {at: scan.Span(end - left[at], end) for at, (_, end) in bounds.items()}
         await self._count(retries, tallies.retrying, tallies, 0.0)
         parts = self._parts([kafka.dead_letter_topic])
         letters = await scan.spans(self._reader, parts, now - HOUR)
@@ -256,6 +244,17 @@ class Observer:
                 letter = Letter(record)
                 counts[letter.account] += letter.failed_at >= since
         tallies.complete = tallies.complete and reading.done
+
+
+def _left(
+    bounds: Mapping[TopicPartition, tuple[int, int]], places: Mapping[TopicPartition, Committed]
+) -> dict[TopicPartition, int]:
+    """Records from the group's place on; all there are where it has none."""
+    kept = within(places, bounds)
+    return {
+        at: end - (max(first, kept[at].offset) if at in kept else first)
+        for at, (first, end) in bounds.items()
+    }
 
 
 def _lane(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from forwarder.kafka import topics
+from forwarder.kafka.places import within
 from forwarder.kafka.port import (
     Admin,
     Committed,
@@ -91,8 +92,8 @@ async def place_new_group(
         reader.assign(partitions)
         committed = await reader.committed(partitions)
         bounds = await reader.bounds(partitions)
-        known = {tp: place.offset for tp, place in committed.items() if place is not None}
-        lost = [tp for tp, offset in known.items() if offset > bounds[tp][1]]
+        known = {tp for tp, place in committed.items() if place is not None}
+        lost = known - within(committed, bounds).keys()
         if known and not lost:
             return
         without = {tp: bounds[tp] for tp in lost or partitions}

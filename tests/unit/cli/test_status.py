@@ -118,6 +118,17 @@ def test_a_lane_whose_offsets_are_lost(forwarder: Run, config: str, cluster: Clu
     assert account(look(forwarder, config), "acme-thrad")["condition"] == "no sender"
 
 
+def test_a_place_behind_the_end_of_its_log_is_none(
+    forwarder: Run, config: str, cluster: Cluster
+) -> None:
+    publish_and_route(cluster, 2)
+    cluster.send("acme-ttd", 7)
+    cluster.commit("conversion-forwarder", TopicPartition("conversions", 0), 7)
+    found = look(forwarder, config)
+    assert account(found, "acme-ttd")["waiting"] == 2
+    assert found["events"]["waiting"] == 2
+
+
 def test_retrying_and_dead_letters_of_the_last_hour(
     forwarder: Run, config: str, cluster: Cluster
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from forwarder.lane.bucket import Bucket
 from forwarder.lane.state import decode
 
 BURST: Final = 1.0
@@ -31,24 +32,6 @@ class Room(NamedTuple):
         return f"{self.waiting} there{blocked}"
 
 
-class Tokens:
-    """Whole records that come at ``rate`` a second."""
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._most = max(1.0, rate * BURST)
-        self._tokens = 0.0
-        self._at = now
-
-    def available(self, now: float) -> int:
-        self._tokens = min(self._most, self._tokens + max(0.0, now - self._at) * self._rate)
-        self._at = max(self._at, now)
-        return int(self._tokens)
-
-    def take(self, number: int) -> None:
-        self._tokens -= number
-
-
 class Pace:
     """``batches``: deliveries that a request of each account holds. ``rate``: records a second, of
     the whole run. ``shares``: records a second that an account's queue gets, however long it is.
@@ -63,8 +46,8 @@ class Pace:
         shares: Mapping[str, float] | None = None,
     ) -> None:
         self._batches = batches
-        self._rate = None if rate is None else Tokens(rate, now)
-        self._shares = {name: Tokens(share, now) for name, share in (shares or {}).items()}
+        self._rate = None if rate is None else _bucket(rate, now)
+        self._shares = {name: _bucket(share, now) for name, share in (shares or {}).items()}
         self._fed_at: dict[str, float] = {}
         self._started = now
 
@@ -80,11 +63,15 @@ class Pace:
     def given(self, account: str, number: int, now: float) -> None:
         self._fed_at[account] = now
         if self._rate is not None:
-            self._rate.take(number)
+            self._rate.take(now, number)
         share = self._shares.get(account)
         if share is not None:
-            share.take(min(number, share.available(now)))
+            share.take(now, min(number, share.available(now)))
 
     def stuck(self, account: str, now: float) -> bool:
         """Whether the account's queue has had no room for long."""
         return now - self._fed_at.get(account, self._started) >= WAITED_LONG
+
+
+def _bucket(rate: float, now: float) -> Bucket:
+    return Bucket(max(1.0, rate * BURST), rate, now)

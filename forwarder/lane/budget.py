@@ -23,6 +23,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from forwarder.lane.bucket import Bucket
+
 LEAST: Final = 4
 SLICES: Final = 60
 EARLY: Final = 1e-6
@@ -78,28 +80,6 @@ def reachable_rate(plans: Sequence[tuple[str, Plan]]) -> Reach:
         f"and {slowest.slots} in flight"
     )
     return Reach(slowest.rate, name, why)
-
-
-class Bucket:
-    """Tokens that come at ``rate`` per second, at most ``capacity`` of them; empty at first."""
-
-    __slots__ = ("_at", "_capacity", "_rate", "_tokens")
-
-    def __init__(self, capacity: float, rate: float, now: float) -> None:
-        self._capacity = capacity
-        self._rate = rate
-        self._tokens = 0.0
-        self._at = now
-
-    def ready_at(self) -> float:
-        """When there is a token."""
-        return self._at + max(0.0, 1.0 - self._tokens) / self._rate
-
-    def take(self, now: float) -> None:
-        """Take one; not before ``ready_at``, but for what a timer is early."""
-        gained = max(0.0, now - self._at) * self._rate
-        self._tokens = min(self._capacity, self._tokens + gained) - 1.0
-        self._at = max(self._at, now)
 
 
 class Usage:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from forwarder.destinations.contract import Refusal
+from forwarder.lane.bucket import Bucket
 from forwarder.lane.delivery import WAITING, Delivery, Group, Isolation
 
 ALONE: Final = 5
@@ -26,28 +27,12 @@ DOUBTED_IN_FLIGHT: Final = 2
 SHARE: Final = 0.25
 
 
-class Allowance:
-    """A quarter of the account's budget: for isolation, and for single mode."""
-
-    __slots__ = ("_at", "_capacity", "_rate", "_tokens")
-
-    def __init__(self, rates: Sequence[float], now: float) -> None:
-        self._rate = min(rates, default=1000.0) * SHARE
-        self._capacity = max(1.0, self._rate)
-        self._tokens = 1.0
-        self._at = now
-
-    def ready_at(self) -> float:
-        """When the next request may leave."""
-        return self._at + max(0.0, 1.0 - self._tokens) / self._rate
-
-    def ready(self, now: float) -> bool:
-        return self.ready_at() <= now
-
-    def spend(self, now: float) -> None:
-        gained = max(0.0, now - self._at) * self._rate
-        self._tokens = min(self._capacity, self._tokens + gained) - 1.0
-        self._at = max(self._at, now)
+def quarter(rates: Sequence[float], now: float) -> Bucket:
+    """Of the account's budget, for isolation and for single mode. ``rates``: requests per second
+    that its budgets allow.
+    """
+    rate = min(rates, default=1000.0) * SHARE
+    return Bucket(max(1.0, rate), rate, now, tokens=1.0)
 
 
 class Returned:
@@ -86,7 +71,7 @@ class Returned:
     def isolating(self) -> bool:
         return any(g.isolation is not None for g in self._groups)
 
-    def due_at(self, allowance: Allowance) -> float:
+    def due_at(self, allowance: Bucket) -> float:
         """When the first of them may be sent."""
         ready = allowance.ready_at()
         return min(
@@ -94,11 +79,11 @@ class Returned:
             default=float("inf"),
         )
 
-    def take(self, now: float, allowance: Allowance) -> Group | None:
+    def take(self, now: float, allowance: Bucket) -> Group | None:
         """The first one that may be sent now; while the account is in doubt the largest of its
         batch, since two halves tell more than the way down to one event.
         """
-        ready = allowance.ready(now)
+        ready = allowance.ready_at() <= now
         due = [g for g in self._groups if g.due <= now and (ready or g.isolation is None)]
         if not due:
             return None

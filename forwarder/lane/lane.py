@@ -36,7 +36,7 @@ from forwarder.lane.delivery import (
     Write,
     WriteKind,
 )
-from forwarder.lane.isolate import Allowance
+from forwarder.lane.isolate import quarter
 from forwarder.lane.origins import Origins
 from forwarder.lane.parts import Parts
 from forwarder.lane.prepare import Preparer, is_fresh, malformed, received
@@ -117,7 +117,7 @@ class Lane:
             preparer=Preparer(account, decode, window, writes, ledger, shelf),
             breaker=Breaker(kept, now, ledger.alert),
             throttle=Throttle(kept.not_before, kept.throttles, now),
-            allowance=Allowance(settings.rates, now),
+            allowance=quarter(settings.rates, now),
             flowing_since=now,
         )
         self._refusals = Refusals(self._parts)

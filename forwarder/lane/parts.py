@@ -10,8 +10,9 @@ from typing import Final
 
 from forwarder.destinations.contract import Account
 from forwarder.lane.breaker import FAILING, MISCONFIGURED, Breaker
+from forwarder.lane.bucket import Bucket
 from forwarder.lane.delivery import WAITING, Attempt, Delivery, Group, Isolation
-from forwarder.lane.isolate import Allowance, Doubt, Returned
+from forwarder.lane.isolate import Doubt, Returned
 from forwarder.lane.prepare import Preparer
 from forwarder.lane.retry import Limits, Throttle
 from forwarder.lane.tally import Ledger
@@ -40,7 +41,7 @@ class Parts:
     preparer: Preparer
     breaker: Breaker
     throttle: Throttle
-    allowance: Allowance
+    allowance: Bucket
     returned: Returned = field(default_factory=Returned)
     doubt: Doubt = field(default_factory=Doubt)
     in_flight: dict[int, Attempt] = field(default_factory=dict)

@@ -45,7 +45,7 @@ class Probes:
                 parts.breaker.probe_failed(now)
             return None
         if single:
-            parts.allowance.spend(now)
+            parts.allowance.take(now)
         return Group((delivery,), now)
 
     def _candidate(self, now: float, turn: int) -> Delivery | None:

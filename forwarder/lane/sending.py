@@ -82,7 +82,7 @@ class Sending:
             if not deliveries:
                 continue
             if group.isolation is not None:
-                parts.allowance.spend(now)
+                parts.allowance.take(now)
             group.deliveries = tuple(deliveries)
             return group
         return None

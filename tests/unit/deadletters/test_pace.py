@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forwarder.deadletters.pace import WAITED_LONG, Pace, Room, Tokens
+from forwarder.deadletters.pace import WAITED_LONG, Pace, Room
 from forwarder.lane.state import KeptState, encode
 
 
@@ -24,12 +24,12 @@ def test_a_rate_holds_over_all_accounts() -> None:
 
 
 def test_a_slow_rate_still_sends_single_records() -> None:
-    tokens = Tokens(0.1, 0.0)
+    pace = Pace({"a": 50}, 0.0, rate=0.1)
     sent = 0
     for tenth in range(1001):
-        available = tokens.available(tenth / 10)
-        tokens.take(available)
-        sent += available
+        number = pace.allowed("a", 0, tenth / 10)
+        pace.given("a", number, tenth / 10)
+        sent += number
     assert 9 <= sent <= 10
 
 

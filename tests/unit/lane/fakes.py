@@ -29,7 +29,7 @@ from forwarder.destinations.settings import AccountSettings, BatchSettings
 from forwarder.event import ConversionEvent, InvalidEvent
 from forwarder.http.port import FailureKind, HttpAnswer, HttpFailure, HttpRequest
 from forwarder.kafka.records import rfc3339
-from forwarder.lane.budget import Bucket
+from forwarder.lane.bucket import Bucket
 from forwarder.lane.lane import Attempt, Delivery, Lane, LaneSettings, Tally, Write, WriteKind
 
 START = 1_795_262_580.0

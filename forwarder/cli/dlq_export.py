@@ -12,7 +12,6 @@ from typing import Annotated, BinaryIO, Final
 
 import orjson
 import typer
-from pydantic_core import from_json
 
 from forwarder.cli.console import say
 from forwarder.cli.dlq_show import Reveal, masked_event
@@ -22,7 +21,7 @@ from forwarder.cli.scanning import letters, on_kafka
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.marks import Marks, place
 from forwarder.deadletters.query import Filters
-from forwarder.event import unframed
+from forwarder.event import parsed, unframed
 from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
 
@@ -103,7 +102,7 @@ class Export:
             return True
         if not self.whole:
             # orjson refuses numbers that the event may hold
-            line = json.dumps(masked_event(_parsed(line)), separators=(",", ":")).encode()
+            line = json.dumps(masked_event(parsed(line)), separators=(",", ":")).encode()
         self._file.write(line + b"\n")
         self.written += 1
         return self.written != self._limit
@@ -113,17 +112,8 @@ def one_line(value: bytes | None) -> bytes | None:
     """The JSON object in a record's value, on one line; ``None`` when it holds none."""
     if not value:
         return None
-    body = unframed(value)
-    return body.translate(_BREAKS).strip() if isinstance(_parsed(body), dict) else None
-
-
-def _parsed(body: bytes) -> object:
     try:
-        return orjson.loads(body)
+        found = parsed(value)
     except orjson.JSONDecodeError:
-        pass
-    try:  # as the event is read, too
-        parsed: object = from_json(body, allow_inf_nan=True)
-    except ValueError:
         return None
-    return parsed
+    return unframed(value).translate(_BREAKS).strip() if isinstance(found, dict) else None

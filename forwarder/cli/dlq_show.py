@@ -21,7 +21,7 @@ from forwarder.deadletters.explain import Outlook, Today
 from forwarder.deadletters.letter import Letter
 from forwarder.deadletters.query import Filters
 from forwarder.destinations import DESTINATIONS
-from forwarder.event import ActionSource, unframed
+from forwarder.event import ActionSource, parsed, unframed
 from forwarder.kafka.records import rfc3339
 from forwarder.problems import Problems
 from forwarder.routing import Routing
@@ -194,11 +194,14 @@ class Shower:
         value = letter.record.value
         if value is None:
             return None
-        body = unframed(value)
         try:
-            event = orjson.loads(body)
+            event = parsed(value)
         except orjson.JSONDecodeError:
-            return body.decode(errors="replace") if self._reveal else f"{len(value)} bytes, no JSON"
+            return (
+                unframed(value).decode(errors="replace")
+                if self._reveal
+                else f"{len(value)} bytes, no JSON"
+            )
         return event if self._reveal else masked_event(event)
 
     def _now(self, letter: Letter) -> Iterable[Mapping[str, object]]:

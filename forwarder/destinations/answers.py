@@ -17,6 +17,7 @@ import orjson
 from forwarder.credentials import Credential
 from forwarder.destinations.contract import Reading, Refusal, Verdict
 from forwarder.http.port import HttpAnswer, HttpRequest
+from forwarder.surrogates import mended
 
 MAX_MESSAGE = 256
 MAX_WAIT = 86_400.0
@@ -26,7 +27,6 @@ LONGEST_WINDOW = 3600.0
 _MAX_READ = 2048  # characters of a message that are looked at
 _SHORTEST_SECRET = 4
 _NO_SECRETS = frozenset({"application/json", "Bearer"})
-_HALVES = re.compile(rb"((?<!\\)(?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _WORD = "[A-Za-z0-9_+/=-]"
 
 
@@ -119,7 +119,7 @@ def parsed(body: bytes) -> object:
         value = orjson.loads(body)
     except ValueError:
         with suppress(ValueError):
-            value = orjson.loads(_HALVES.sub(rb"\1\\ufffd", body))
+            value = orjson.loads(mended(body))
     return value
 
 

@@ -30,7 +30,7 @@ from forwarder.event.decoding import (
     decode_checked,
 )
 from forwarder.event.forms import Scalar
-from forwarder.event.framing import unframed
+from forwarder.event.framing import parsed, unframed
 from forwarder.event.peeking import Peeked, peek
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "User",
     "decode",
     "decode_checked",
+    "parsed",
     "peek",
     "unframed",
 ]

@@ -13,6 +13,7 @@ from forwarder.event.block import Block, lazy
 from forwarder.event.lenient import says_nothing
 
 Text = Annotated[str | None, forms.TEXT]
+Name = Annotated[str | None, forms.NAME]
 TextOrDigest = Annotated[str | None, forms.TEXT_OR_DIGEST]
 Id = Annotated[str | None, forms.ID]
 Url = Annotated[str | None, forms.URL]
@@ -44,12 +45,12 @@ class User(Block, title="user"):
         description="The advertiser's own id of the user or its digest, one or a list of up to 10.",
         examples=["user_123"],
     )
-    first_name: TextOrDigest = Field(default=None, description="First name, or its digest.")
-    last_name: TextOrDigest = Field(default=None, description="Last name, or its digest.")
+    first_name: Name = Field(default=None, description="First name, or its digest.")
+    last_name: Name = Field(default=None, description="Last name, or its digest.")
     zip: TextOrDigest = Field(
         default=None, description="Postal code, or its digest.", examples=["90001"]
     )
-    city: Text = Field(default=None, examples=["Los Angeles"])
+    city: Annotated[str | None, forms.CITY] = Field(default=None, examples=["Los Angeles"])
     country: Annotated[str | None, forms.COUNTRY] = Field(
         default=None, description="ISO 3166-1 alpha-2.", examples=["US"]
     )

@@ -15,6 +15,7 @@ from forwarder.event.conversion import AdvertiserDefaults, ConversionEvent, forg
 from forwarder.event.framing import unframed
 from forwarder.money import money
 from forwarder.normal import identifier, time
+from forwarder.surrogates import mended
 
 MAX_BYTES: Final = 1 << 20
 MAX_AHEAD: Final = 600.0
@@ -81,6 +82,8 @@ def _event(
     try:
         event: ConversionEvent | InvalidEvent = _read(written, context=reading)
     except ValidationError as error:
+        if _no_json(error) and (whole := mended(written)) != written:
+            return _event(whole, advertisers, latest)
         event = _refusal(error, reading, advertisers)
     if isinstance(event, InvalidEvent):  # raised here, it has no context that holds what was given
         raise event
@@ -109,6 +112,10 @@ def _defaults(advertisers: Mapping[str, AdvertiserDefaults], advertiser: str) ->
 _CURRENCY_MISSING: Final = FieldError(
     "currency", "is required beside a value, unless the advertiser has a default currency"
 )
+
+
+def _no_json(error: ValidationError) -> bool:
+    return error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"
 
 
 def _refusal(

@@ -147,6 +147,19 @@ PHONE: Final = Lenient(
 yet, and few destinations want it.
 """
 
+
+def _short(form: Form) -> Form:
+    """``form``, of what is no longer than a name may be."""
+
+    def read(value: object, siblings: Siblings) -> object:
+        found = form(value, siblings)
+        return found if isinstance(found, str) and len(found) <= normal.LONGEST_NAME else None
+
+    return read
+
+
+NAME: Final = Lenient(string(most=_BELOW_DIGEST), _short(of_text(normal.text_or_digest)), _STRING)
+CITY: Final = Lenient(string(most=normal.LONGEST_NAME), _short(of_text(normal.blank)), _STRING)
 COUNTRY: Final = Lenient(
     string("^(?:[A-TV-Z][A-Z]|U[A-JL-Z])$"),
     of_text(normal.country),
@@ -160,7 +173,9 @@ def _state(value: object, siblings: Siblings) -> str | None:
     return normal.state(value, of_country) if isinstance(value, str) else None
 
 
-STATE: Final = Lenient(string(rf"^[^-{_SEPARATORS}]+$"), _state, _STRING)
+STATE: Final = Lenient(
+    string(rf"^[^-{_SEPARATORS}]+$", most=normal.LONGEST_NAME), _short(_state), _STRING
+)
 
 # -- devices and networks -------------------------------------------------------------------------
 _OCTET: Final = r"\.(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -174,9 +189,11 @@ IP: Final = Lenient(
     _STRING,
     name="ip_address",
 )
+_CONTROL: Final = r"\x00-\x1f\x7f"
 URL: Final = Lenient(
     string(
-        r"^(?i:https?)://[^\s\x00-\x1f/?#@%](?:[^@%]|%(?:[^4@%]|4[^0@%]))*$",
+        rf"^(?i:https?)://[^\s{_CONTROL}/?#@%:\[\]]+"
+        rf"(?:[:/?#](?:[^@%{_CONTROL}]|%(?:[^4@%{_CONTROL}]|4[^0@%{_CONTROL}]))*)?$",
         most=normal.LONGEST_URL,
     ),
     of_text(normal.url),
@@ -322,6 +339,11 @@ PROPERTIES: Final = Lenient(
 )
 
 
+def _not_given(value: object) -> bool:
+    """No word counts as silence here: ``none`` says that nobody may have the event."""
+    return value is None or (isinstance(value, str) and normal.blank(value) is None)
+
+
 def _destinations(value: object, _: Siblings) -> object:
     """A single name is a list of one. What is no list names nobody: a wish to narrow the circle
     must never widen it.
@@ -336,4 +358,5 @@ DESTINATIONS: Final = Lenient(
     cs.tuple_variable_schema(cs.str_schema(strict=True, strip_whitespace=True, to_lower=True)),
     _destinations,
     {"type": "array", "items": _STRING},
+    silent=_not_given,
 )

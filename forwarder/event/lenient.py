@@ -43,7 +43,7 @@ class Lenient:
 
     ``json``: its JSON Schema; ``name``: as the producer writes it, if the attribute is called
     otherwise; ``absent``: what it holds when there is nothing; ``digits``: its form depends on how
-    a number is written.
+    a number is written; ``silent``: whether a value was not really given.
     """
 
     exact: CoreSchema
@@ -52,6 +52,7 @@ class Lenient:
     name: str | None = None
     absent: object = None
     digits: bool = False
+    silent: Callable[[object], bool] = says_nothing
 
     def __get_pydantic_core_schema__(self, _: object, __: GetCoreSchemaHandler) -> CoreSchema:
         return in_order(self.exact, cs.with_info_plain_validator_function(self._read))
@@ -64,13 +65,13 @@ class Lenient:
     def _read(self, value: object, info: cs.ValidationInfo[Reading]) -> object:
         if self.digits:
             value = info.context.as_written(value)
-        read = None if says_nothing(value) else self.form(value, info.data)
+        read = None if self.silent(value) else self.form(value, info.data)
         if isinstance(read, Partly):
             info.context.drop(info, self.name)
             return read.kept
         if read is not None:
             return read
-        if not says_nothing(value):
+        if not self.silent(value):
             info.context.drop(info, self.name)
         return self.absent
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from forwarder.event.framing import unframed
+from forwarder.event.framing import parsed
 from forwarder.normal import blank, identifier, time
 
 _LARGEST: Final = 1 << 20
@@ -35,7 +35,7 @@ def peek(value: bytes | None) -> Peeked:
     if not value or len(value) > _LARGEST:
         return NOTHING
     try:
-        body = orjson.loads(unframed(value))
+        body = parsed(value)
     except orjson.JSONDecodeError:
         return NOTHING
     if not isinstance(body, dict):

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import orjson
-from pydantic_core import from_json
 
-from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent, unframed
+from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent, parsed
 from forwarder.kafka.port import Headers, Record
-from forwarder.sources.contract import Given, Native, Options, Source, Translation
+from forwarder.sources.contract import Native, Options, Source, Translation
 
 _RECORD: Final = "$"
 
@@ -22,23 +21,14 @@ def translate(value: bytes | None, source: Source, options: Options) -> Translat
         raise InvalidEvent("undecodable", [FieldError(_RECORD, "has no value")])
     if len(value) > MAX_BYTES:
         raise InvalidEvent("oversize", [FieldError(_RECORD, f"is larger than {MAX_BYTES} bytes")])
-    given = _json(unframed(value))
+    try:
+        given = parsed(value)
+    except orjson.JSONDecodeError as error:
+        rule = f"must be JSON: line {error.lineno} column {error.colno} is not"
+        raise InvalidEvent("undecodable", [FieldError(_RECORD, rule)]) from None
     if not isinstance(given, Mapping):
         raise InvalidEvent("invalid_event", [FieldError(_RECORD, "must be a JSON object")])
     return source(given, options)
-
-
-def _json(value: bytes) -> Given | object:
-    """``NaN`` is read as well, so that the field gets the blame."""
-    try:
-        parsed: object = orjson.loads(value)
-    except orjson.JSONDecodeError as strict:
-        try:
-            parsed = from_json(value, allow_inf_nan=True)
-        except ValueError:
-            rule = f"must be JSON: line {strict.lineno} column {strict.colno} is not"
-            raise InvalidEvent("undecodable", [FieldError(_RECORD, rule)]) from None
-    return parsed
 
 
 # -- the events topic -----------------------------------------------------------------------------

@@ -370,6 +370,13 @@ LONGEST = "https://a.example/" + "x" * (4096 - 18)
         (LONGEST, LONGEST),
         (LONGEST + "x", None),
         ("https://[a@b", None),
+        ("https://[a/b", None),
+        ("https://[::1]:80/x", "https://[::1]:80/x"),
+        ("https://:80/x", None),
+        ("https://a b/x", None),
+        ("https://a.example:8443/x y", "https://a.example:8443/x y"),
+        ("https://a.example/\0", None),
+        ("https://a\x1fb/", None),
     ],
 )
 def test_url(given: str, form: str | None) -> None:

@@ -20,6 +20,7 @@ PURE = (
     "consent",
     "routing",
     "names",
+    "surrogates",
     "plan",
     "units",
     "destinations/",
@@ -43,7 +44,7 @@ LOOP_TIME = {"lane/budget": {"asyncio"}}
 """A budget waits, on the loop's time: the one exception."""
 PURE_MAY_IMPORT = re.compile(
     r"forwarder(\.(event|normal|consent|routing|names|plan|units|credentials|destinations|lane|sources"
-    r"|money|currencies"
+    r"|money|currencies|surrogates"
     r"|kafka\.(port|records)|http\.port)(\..*)?)?$"
 )
 OWNERS = {

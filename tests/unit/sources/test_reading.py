@@ -63,7 +63,7 @@ def test_no_number_is_too_odd(kind: Kind, place: str, value: str) -> None:
         (b"", "undecodable"),
         (b"{", "undecodable"),
         (b"\xff", "undecodable"),
-        (b'{"type":"track","event":"\\ud800"}', "undecodable"),
+        (b'{"type":"track","event":"\\ud800"', "undecodable"),
         (b"\x00\x00\x00\x00\x01", "undecodable"),
         (b"\x00\x00", "undecodable"),
         (b"[]", "invalid_event"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import orjson
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from forwarder.consent import ConsentPolicy, evaluate
 from forwarder.credentials import Credential, SecretSource
@@ -73,6 +73,17 @@ class TikTokSettings(AccountSettings):
     shop_id: Text | None = None
     unlisted_currency: Literal["reject", "drop_value"] = "reject"
     pass_properties: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_that_offline_takes(self) -> Self:
+        if self.event_source == "offline":
+            for event, name in self.events.names.items():
+                if name not in tiktok_names.OFFLINE:
+                    raise ValueError(
+                        f"events.names: {event}: an offline event set takes standard names only, "
+                        f"and {name} is none; use one of {', '.join(sorted(tiktok_names.OFFLINE))}"
+                    )
+        return self
 
 
 def _names(settings: TikTokSettings) -> EventNames:

@@ -33,6 +33,10 @@ WEB: Mapping[str, str] = _SHARED | {
     "download": "Download",
 }
 """Also for offline and crm accounts."""
+OFFLINE = frozenset(WEB.values()) | {"CompletePayment", "SubmitForm"}
+"""All that offline event sets take: standard names, and old spellings of two that a pixel may still
+send. (``ClickButton`` and ``PlaceAnOrder`` end in 2027.)
+"""
 APP: Mapping[str, str] = _SHARED | {
     "begin_checkout": "Checkout",
     "sign_up": "Registration",

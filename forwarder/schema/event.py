@@ -16,9 +16,10 @@ Json = dict[str, object]
 ID: Final = "urn:conversion-forwarder:event:1"
 _DESCRIPTION: Final = (
     "One first-party conversion: the value of a record on the events topic, a JSON object in "
-    "UTF-8 of at most 1 MiB. A record that breaks a rule of a required field, of `value` or of "
-    "`currency` is refused; any other field that is not as described here is dropped, and the "
-    "event goes on. Fields that are not described here are ignored."
+    "UTF-8 of at most 1 MiB. Write fields as described here; other ways to write the same, such as "
+    "words in another case, are mended where that can be done. Where it cannot, a required field, "
+    "`value` or `currency` makes the record invalid; any other field is dropped, and the event "
+    "goes on. Fields that are not described here are ignored."
 )
 
 

@@ -11,7 +11,7 @@ from forwarder.destinations.contract import Account, Destination
 from forwarder.destinations.settings import AccountSettings
 from forwarder.event import AdvertiserDefaults
 from forwarder.routing import EVERY_ADVERTISER
-from forwarder.settings.model import Settings
+from forwarder.settings.model import AdvertiserSettings, Settings
 from forwarder.sources import SOURCES, Options
 from forwarder.sources.reading import TopicTranslator
 
@@ -21,7 +21,8 @@ _HASH_DIGITS: Final = 12
 def bind(settings: Settings, name: str, destinations: Mapping[str, Destination]) -> Account:
     """One account, bound to its destination. Raises ``ValueError`` for settings that it refuses."""
     account = settings.accounts[name]
-    consent = account.consent or settings.consent
+    own = {} if account.consent is None else account.consent.model_dump(exclude_unset=True)
+    consent = settings.consent.model_copy(update=own)
     return destinations[account.destination].account(name, account, consent)
 
 
@@ -33,9 +34,15 @@ def bind_accounts(
 
 
 def advertiser_defaults(settings: Settings) -> dict[str, AdvertiserDefaults]:
-    """Defaults by advertiser, as ``forwarder.event.decode`` takes them (``"*"``: all others)."""
+    """Defaults by advertiser, as ``forwarder.event.decode`` takes them (``"*"``: all others). What
+    an advertiser's own block leaves open is that of all.
+    """
+    common = settings.advertisers.get(EVERY_ADVERTISER, AdvertiserSettings())
     return {
-        name: AdvertiserDefaults(currency=block.currency, phone_region=block.phone_region)
+        name: AdvertiserDefaults(
+            currency=block.currency or common.currency,
+            phone_region=block.phone_region or common.phone_region,
+        )
         for name, block in settings.advertisers.items()
     }
 

@@ -46,7 +46,7 @@ MEANINGS: Final = {
     "accounts.events.except": "leave these out",
     "accounts.events.names": "the vendor's name for an event, over the standard table: `{purchase: CompletePayment}`",
     "accounts.events.custom": "`skip` or `pass` events that have no standard name; unset: `pass` for CRM, else `skip`",
-    "accounts.consent": "like the block `consent`, for this account",
+    "accounts.consent": "over the block `consent`, for this account: what it leaves out stays as there",
     "accounts.budgets": "its limits: each its own, or the name of a shared one",
     "accounts.concurrency": "requests in flight",
     "accounts.batch.events": "most events in one request; 1 where the vendor takes no batches",

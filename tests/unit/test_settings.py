@@ -485,14 +485,23 @@ def test_advertiser_defaults_are_by_advertiser(loaded: Load) -> None:
     assert set(defaults) == {"acme", "*"}
 
 
-def test_accounts_are_bound_with_their_own_consent_or_the_common_one(loaded: Load) -> None:
+def test_what_an_advertiser_leaves_open_is_that_of_all(loaded: Load) -> None:
+    text = "advertisers: {acme: {phone_region: US}, '*': {currency: RON, phone_region: RO}}"
+    acme = advertiser_defaults(loaded(text))["acme"]
+    assert (acme.currency, acme.phone_region) == ("RON", "US")
+
+
+def test_accounts_are_bound_with_their_own_consent_over_the_common_one(loaded: Load) -> None:
     text = "consent: {require: [ad_storage]}\n" + accounts(
-        one=PIXEL, two=PIXEL + "consent: {personalization_denied: skip}"
+        one=PIXEL,
+        two=PIXEL + "consent: {personalization_denied: skip}",
+        three=PIXEL + "consent: {require: []}",
     )
     bound = bind_accounts(loaded(text))
     assert bound["one"].consent.require == ("ad_storage",)
-    assert bound["two"].consent.require == ()
+    assert bound["two"].consent.require == ("ad_storage",)
     assert bound["two"].consent.personalization_denied == "skip"
+    assert bound["three"].consent.require == ()
 
 
 def test_the_hash_tells_settings_apart_but_not_secrets(loaded: Load) -> None:

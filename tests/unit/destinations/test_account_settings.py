@@ -122,6 +122,12 @@ def test_all_secrets() -> None:
         ("tiktok", {"colour": "red"}, "colour", "not permitted"),
         (
             "tiktok",
+            {"event_source": "offline", "events": {"names": {"purchase": "Sale"}}},
+            "",
+            "events.names: purchase: an offline event set takes standard names only",
+        ),
+        (
+            "tiktok",
             {"events": {"names": {"AddToCart": "A", "product_added": "B"}}},
             "events.names",
             "AddToCart and product_added are read as one",

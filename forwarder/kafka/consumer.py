@@ -101,10 +101,11 @@ class AiokafkaConsumer:
             # getmany() would wait for the end of the rebalance, however long that takes.
             return await self._wait_for_the_group(timeout)
         try:
-            return await reader.fetch(self._inner, partitions, max_records, timeout)
+            records = await reader.fetch(self._inner, partitions, max_records, timeout)
         except Refused:
             inside.join_again(self._inner)
             raise
+        return records if self._membership.settled.is_set() else self._put_back(records)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         self._inner.pause(*self._mine(partitions))
@@ -136,6 +137,17 @@ class AiokafkaConsumer:
     def _mine(self, partitions: Collection[TopicPartition]) -> list[aiokafka.TopicPartition]:
         assigned = self._inner.assignment()
         return [reader.foreign(partition) for partition in partitions if partition in assigned]
+
+    def _put_back(
+        self, records: Mapping[TopicPartition, Sequence[Record]]
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """A rebalance began meanwhile. Its listener does not know yet where these partitions start,
+        if they are still here at all: it would pass over what aiokafka will not read again.
+        """
+        for partition, found in records.items():
+            if partition in self._inner.assignment():
+                self.seek(partition, found[0].offset)
+        return {}
 
     async def _wait_for_the_group(
         self, seconds: float

@@ -126,8 +126,9 @@ class Reader(Protocol):
         ``max_records`` is 1 or more: ``ValueError`` for less.
 
         Waits at most about ``timeout`` seconds; may take longer during a rebalance, so run it in a
-        task of its own. An empty collection reads nothing and waits the time out: that too counts
-        as a poll, without which a member is put out of its group after 5 minutes.
+        task of its own. A member gets no record of a partition before ``assigned`` has ended. An
+        empty collection reads nothing and waits the time out: that too counts as a poll, without
+        which a member is put out of its group after 5 minutes.
         """
         ...
 

@@ -15,6 +15,7 @@ from forwarder.kafka.port import (
     TopicPartition,
     TopicSpec,
 )
+from forwarder.tasks import end
 from tests.support.kafka_harness import (
     Cluster,
     Listener,
@@ -79,6 +80,34 @@ async def test_nothing_is_read_during_a_rebalance(
             await until(lambda: listener.names[:2] == ["assigned", "revoked"])
             await until(lambda: len(listener.told) >= 3)
     assert polled[0] == 0
+
+
+async def test_what_a_waiting_poll_finds_before_its_listener_is_done_is_found_again(
+    kafka: Kafka, admin: Admin, producer: Producer, unique: str
+) -> None:
+    await admin.create([TopicSpec(unique, 2, -1, {})])
+    listener = Listener()
+    told: list[object] = []
+    async with member(kafka, unique, [unique], listener=listener, client_id="one") as one:
+
+        async def poll_on() -> None:
+            while True:
+                polled = await one.poll(None, 100, 5.0)
+                told.extend(record.offset for records in polled.values() for record in records)
+
+        async def slowly() -> None:
+            for partition in (0, 1):
+                await producer.write(unique, numbered(3), partition=partition)
+            await asyncio.sleep(1.0)
+            told.append("assigned")
+
+        listener.on_assigned = slowly
+        polling = asyncio.create_task(poll_on())
+        await asyncio.sleep(0.2)
+        async with member(kafka, unique, [unique], client_id="two"):
+            await until(lambda: len(told) == 4)
+            assert told == ["assigned", 0, 1, 2]
+            await end([polling])
 
 
 async def test_who_was_put_out_is_told_that_all_is_lost_and_may_not_commit(

@@ -63,9 +63,13 @@ class Desk:
         self._producer = kafka.producer()
 
     async def start(self) -> None:
-        await self._reader.start()
-        await self._looker.start()
-        await self._producer.start()
+        try:
+            await self._reader.start()
+            await self._looker.start()
+            await self._producer.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         await self._producer.stop()

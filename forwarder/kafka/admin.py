@@ -61,8 +61,9 @@ class AiokafkaAdmin:
 
     async def start(self) -> None:
         try:
-            async with self._limited("connecting"):
-                await started(self._inner.start(), inside.admin_client(self._inner))
+            seconds = self._connection.request_timeout
+            async with limited("connecting", seconds):
+                await started(self._inner.start, inside.admin_client(self._inner), seconds)
         except BaseException:
             await self.stop()
             raise

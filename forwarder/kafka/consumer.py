@@ -54,8 +54,9 @@ class AiokafkaConsumer:
 
     async def start(self) -> None:
         try:
-            async with limited("connecting", self._connection.request_timeout):
-                await started(self._inner.start(), inside.client(self._inner))
+            seconds = self._connection.request_timeout
+            async with limited("connecting", seconds):
+                await started(self._inner.start, inside.client(self._inner), seconds)
             async with limited("looking for topics", self._connection.request_timeout):
                 await require_topics(inside.client(self._inner), self._topics)
             self._inner.subscribe(topics=list(self._topics), listener=_Listener(self._membership))

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,9 +16,17 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    ProducerClosed,
+)
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 from forwarder.kafka.header_names import Answer
+
+JOIN_SECONDS: Final = 40.0
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:
@@ -158,7 +166,25 @@ def _broken_if_closed(write: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-AIOKafkaConnection.send = _broken_if_closed(AIOKafkaConnection.send)
+def _patient(send: Callable[..., Any]) -> Callable[..., Any]:
+    """A join is answered when the slowest member has given back what it had. Only that may take
+    long: all else that a silent coordinator is asked for must end soon, so that another is found.
+    """
+
+    @functools.wraps(send)
+    def sent(connection: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
+        usual = connection._request_timeout
+        if isinstance(request, JoinGroupRequest | SyncGroupRequest):
+            connection._request_timeout = max(JOIN_SECONDS, usual)
+        try:
+            return send(connection, request, expect_response)
+        finally:
+            connection._request_timeout = usual
+
+    return sent
+
+
+AIOKafkaConnection.send = _broken_if_closed(_patient(AIOKafkaConnection.send))
 AIOKafkaConnection._send_sasl_token = _broken_if_closed(AIOKafkaConnection._send_sasl_token)
 
 
@@ -256,6 +282,43 @@ def is_meant() -> bool:
     """
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
+
+
+def share_out(client: Any, seconds: float) -> None:
+    """Give each of the hosts that it may start from an equal part of ``seconds``: one that hangs
+    would use up all of it.
+    """
+    bootstrap = client.bootstrap
+
+    async def in_turn() -> None:
+        usual = client._request_timeout_ms
+        client._request_timeout_ms = min(usual, round(seconds * 1000 / len(client.hosts)))
+        try:
+            await bootstrap()
+        finally:
+            client._request_timeout_ms = usual
+
+    client.bootstrap = in_turn
+
+
+def _by_any(send: Callable[..., Any]) -> Callable[..., Any]:
+    """What any broker can answer goes to another one where one is gone: aiokafka's admin asks one
+    at random, once.
+    """
+
+    @functools.wraps(send)
+    async def sent(admin: AIOKafkaAdminClient, request: Any, node_id: int | None = None) -> Any:
+        for _ in admin._client.cluster.brokers():
+            try:
+                return await send(admin, request, node_id)
+            except NodeNotReadyError:
+                await asyncio.sleep(0.1)
+        return await send(admin, request, node_id)
+
+    return sent
+
+
+AIOKafkaAdminClient._send_request = _by_any(AIOKafkaAdminClient._send_request)
 
 
 async def connect_once(client: Any) -> None:

@@ -16,14 +16,15 @@ PATIENCE: Final = 8
 PAUSE: Final = 0.25
 
 
-async def started(starting: Awaitable[None], client: Any) -> None:
-    """Await the start of an aiokafka client.
+async def started(start: Callable[[], Awaitable[None]], client: Any, seconds: float) -> None:
+    """Await the start of an aiokafka client, which has ``seconds`` to find a host that answers.
 
     It calls every failure to connect the same; this raises what a connection raises, so that a
     wrong password is not taken for a broker that is down.
     """
+    inside.share_out(client, seconds)
     try:
-        await starting
+        await start()
     except KafkaConnectionError:
         await inside.connect_once(client)
         raise

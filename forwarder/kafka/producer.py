@@ -139,7 +139,10 @@ class AiokafkaProducer:
         """Whether what the batch holds is to be sent once more. Raises all other problems."""
         if isinstance(error, OutOfOrderSequenceNumber) and line.spent:
             return True
-        if isinstance(error, InvalidTimestampError) and call.untimed.isdisjoint(batch.positions):
+        if isinstance(error, InvalidTimestampError):
+            if not call.untimed.isdisjoint(batch.positions):
+                why = "it refuses the time of this machine: check its clock, and the brokers'"
+                raise Refused(f"writing to {call.topic}: {why}") from error
             call.untimed.update(batch.positions)
             return True
         problem = translated(error, f"writing to {call.topic}")
@@ -230,7 +233,7 @@ class AiokafkaProducer:
             )
         )
         try:
-            await started(line.inner.start(), line.inner.client)
+            await started(line.inner.start, line.inner.client, self._connection.request_timeout)
         except BaseException:
             await self._close(line)
             raise

@@ -33,8 +33,9 @@ class AiokafkaReader:
 
     async def start(self) -> None:
         try:
-            async with limited("connecting", self._connection.request_timeout):
-                await started(self._inner.start(), inside.client(self._inner))
+            seconds = self._connection.request_timeout
+            async with limited("connecting", seconds):
+                await started(self._inner.start, inside.client(self._inner), seconds)
         except BaseException:
             await self.stop()
             raise
@@ -123,8 +124,7 @@ def make_consumer(
         heartbeat_interval_ms=milliseconds(connection.session_timeout / 5),
         rebalance_timeout_ms=milliseconds(connection.rebalance_timeout),
         max_poll_interval_ms=300_000,
-        # JoinGroup is a request too, and its answer waits for the slowest member's revoke.
-        request_timeout_ms=milliseconds(max(40.0, connection.request_timeout)),
+        request_timeout_ms=milliseconds(connection.request_timeout),
         fetch_max_wait_ms=milliseconds(wait),
         fetch_min_bytes=least,
         fetch_max_bytes=connection.fetch_bytes,

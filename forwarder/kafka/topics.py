@@ -72,6 +72,7 @@ def plan(
     room = events_bytes + ROOM
     oldest = max(max_event_ages.values(), default=0.0)
     early = {"message.timestamp.type": "CreateTime"}
+    # What bears no time but ours must be taken whatever time a replica believes that it is.
     late = {"message.timestamp.type": "LogAppendTime"}
     specs = [_spec(events_topic, EVENTS_PARTITIONS, EVENTS_KEPT, events_bytes)]
     specs += [
@@ -82,10 +83,10 @@ def plan(
         _spec(name, OTHER_PARTITIONS, oldest + GRACE, room, late)
         for name, _ in retry_topics(prefix)
     ]
-    specs.append(_spec(dlq_topic(prefix), OTHER_PARTITIONS, DEAD_LETTERS_KEPT, room))
-    specs.append(_spec(replays_topic(prefix), 1, DEAD_LETTERS_KEPT + GRACE, room))
+    specs.append(_spec(dlq_topic(prefix), OTHER_PARTITIONS, DEAD_LETTERS_KEPT, room, late))
+    specs.append(_spec(replays_topic(prefix), 1, DEAD_LETTERS_KEPT + GRACE, room, late))
     if settlements_topic is not None:
-        specs.append(_spec(settlements_topic, OTHER_PARTITIONS, DEAD_LETTERS_KEPT, room))
+        specs.append(_spec(settlements_topic, OTHER_PARTITIONS, DEAD_LETTERS_KEPT, room, late))
     return [spec._replace(replication=replication) for spec in specs]
 
 

@@ -105,3 +105,28 @@ async def test_a_broker_dies_under_load(
     assert sum(end for _, end in (await consumer.bounds(ends)).values()) >= len(written) * 12
     await consumer.stop()
     await admin.stop()
+
+
+async def test_a_broker_that_hangs_keeps_nobody_from_starting(
+    kafka: Kafka, brokers: list[Broker], producer: Producer, unique: str
+) -> None:
+    """Each client begins with a host at random, and asks a broker at random for its group."""
+    admin = kafka.admin()
+    await admin.start()
+    await admin.create([TopicSpec(unique, 3, -1, {})])
+    await admin.stop()
+    await producer.write(unique, [Outgoing(b"k", b"v", [])], partition=0)
+    brokers[1].freeze()
+    try:
+        async with asyncio.timeout(100):
+            for _ in range(5):
+                admin = kafka.admin()
+                await admin.start()
+                await admin.stop()
+            consumer = kafka.consumer(unique, [unique], Listener())
+            await consumer.start()
+            while not await consumer.poll(None, 10, 0.5):
+                pass
+            await consumer.stop()
+    finally:
+        brokers[1].thaw()

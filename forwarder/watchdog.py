@@ -48,13 +48,17 @@ class Watchdog:
         admin: Admin,
         watched: Watched,
         log: Log,
+        *,
         clock: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self._members = members
         self._admin = admin
         self._watched = watched
         self._log = log
         self._clock = clock
+        self._now = now
+        self._latest = now()
         self._counts_from = clock()
         self._deleted: dict[TopicPartition, int] = {}
 
@@ -66,6 +70,7 @@ class Watchdog:
                 await asyncio.sleep(LOOK_SECONDS)
                 if self._clock() - slept_at > 2 * LOOK_SECONDS:  # all of us stood still
                     self._counts_from = self._clock()
+                self._require_time()
                 await self._look()
                 self._log.flush()
         finally:
@@ -105,6 +110,13 @@ class Watchdog:
             self._log.info("kafka_back")
             self._counts_from = self._clock()
         self._watched.kafka_reachable = now
+
+    def _require_time(self) -> None:
+        """What lanes wait for are times of day."""
+        before, self._latest = self._latest, self._now()
+        if self._latest < before:
+            self._watched.sick = f"the clock went back by {before - self._latest:.0f} s"
+            raise Broken(self._watched.sick)
 
     def _require_progress(self) -> None:
         for member in self._members:

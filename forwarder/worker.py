@@ -156,8 +156,9 @@ class Worker:
     async def _work(self, producer: Producer, admin: Admin) -> None:
         """Run until a stop or the first failure; then let every member drain and leave."""
         members = self._members(producer)
+        around = self._surfaces
         watchdog = Watchdog(
-            members, admin, self._board.watched, self._surfaces.log, self._surfaces.clock
+            members, admin, self._board.watched, around.log, clock=around.clock, now=around.now
         )
         running = {asyncio.create_task(member.run(), name=member.role) for member in members}
         watching = {

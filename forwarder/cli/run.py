@@ -28,6 +28,7 @@ from forwarder.ops.logs import Log, bridge, describe, open_log
 from forwarder.ops.server import CannotListen
 from forwarder.problems import Problem, SettingsProblems
 from forwarder.settings import Settings, credential_problems, same_credential
+from forwarder.time_of_day import TimeOfDay
 from forwarder.worker import Roles, Surfaces, Worker
 
 
@@ -103,7 +104,7 @@ async def _serve(settings: Settings, roles: Roles, watch: CredentialWatch) -> No
         http=AiohttpClient(),
         credentials=watch,
         log=log,
-        now=time.time,
+        now=TimeOfDay(time.time, _steady),
         clock=_steady,
         random=Random(),  # noqa: S311 - jitter, no secret
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal
 
 from forwarder.lane.state import KeptState
@@ -192,11 +193,12 @@ class Breaker:
         self._in_a_row = 0
         self._rate.clear()
 
-    def kept(self, not_before: float | None, throttles: int) -> KeptState:
-        """What the next owner must know."""
+    def kept(self, kept: KeptState) -> KeptState:
+        """What the next owner must know, beside what is ``kept`` already."""
         if not self.is_open:
-            return KeptState(not_before=not_before, throttles=throttles)
-        return KeptState(
+            return kept
+        return replace(
+            kept,
             breaker="open",
             reason=self.reason,
             code=self.code,
@@ -204,6 +206,4 @@ class Breaker:
             until=self.until,
             pause=self._pause,
             only_rejected=self._only_rejected,
-            not_before=not_before,
-            throttles=throttles,
         )

@@ -116,7 +116,7 @@ class Lane:
             ledger=ledger,
             preparer=Preparer(account, decode, window, writes, ledger, shelf),
             breaker=Breaker(kept, now, ledger.alert),
-            throttle=Throttle(kept.not_before, kept.throttles, now),
+            throttle=Throttle(kept, now),
             allowance=quarter(settings.rates, now),
             flowing_since=now,
         )
@@ -274,8 +274,7 @@ class Lane:
     # -- commit and end ---------------------------------------------------------------------
     def commit_point(self) -> tuple[int | None, str]:
         """Offset to commit (``None``: nothing read yet) and its metadata, 512 bytes at most."""
-        throttle = self._parts.throttle
-        kept = self._parts.breaker.kept(throttle.not_before, throttle.in_a_row)
+        kept = self._parts.breaker.kept(self._parts.throttle.kept())
         return self._parts.window.watermark, encode_state(kept)
 
     def drain(self, now: float) -> Sequence[Write]:

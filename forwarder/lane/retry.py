@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from forwarder.lane.state import KeptState
+
 TRIES: Final = 3
 """Failures in the lane, while others pass, before a request is isolated."""
 LAST_TIER: Final = 2
@@ -117,16 +119,21 @@ def _believed(retry_after: float) -> float:
 class Throttle:
     """When the vendor lets this account send again. Times in epoch seconds."""
 
-    __slots__ = ("_numbers", "in_a_row", "not_before", "resuming")
+    __slots__ = ("_numbers", "_wait", "in_a_row", "not_before", "resuming")
 
-    def __init__(self, not_before: float | None, in_a_row: int, now: float) -> None:
-        self.not_before: float | None = None
-        self.in_a_row = in_a_row
-        self.resuming = False
+    def __init__(self, kept: KeptState, now: float) -> None:
+        """``kept``: a former owner's, whose clock may have been another one."""
+        self.in_a_row = kept.throttles
+        self.resuming = kept.not_before is not None
+        self._wait = min(kept.wait, MAX_RETRY_AFTER)
         self._numbers = 0
-        if not_before is not None and not_before > now:
-            self.not_before = min(not_before, now + MAX_RETRY_AFTER)
-            self.resuming = True
+        self.not_before: float | None = None
+        if kept.not_before is not None:
+            self.not_before = min(kept.not_before, now + self._wait)
+
+    def kept(self) -> KeptState:
+        """What the next owner must know."""
+        return KeptState(not_before=self.not_before, wait=self._wait, throttles=self.in_a_row)
 
     def throttled(
         self, now: float, retry_after: float | None, number: int, newest: int
@@ -135,24 +142,29 @@ class Throttle:
         came, and asks for no longer wait. ``newest``: number of the last request that was sent.
         """
         if number <= self._numbers:
-            asked = 0.0 if retry_after is None else now + _believed(retry_after)
-            if self.not_before is None or asked <= self.not_before:
+            if retry_after is None or self.not_before is None:
                 return None
-            self.not_before = asked
-            return asked
+            longer = now + _believed(retry_after) > self.not_before
+            return self._hold(now, _believed(retry_after)) if longer else None
         self._numbers = newest
         self.in_a_row += 1
         doubled = min(MAX_THROTTLE, FIRST_THROTTLE * 2.0 ** min(self.in_a_row - 1, 10))
         wait = doubled if retry_after is None else retry_after
-        self.not_before = now + _believed(wait)
         self.resuming = True
-        return self.not_before
+        return self._hold(now, _believed(wait))
 
     def asked(self, now: float, retry_after: float, newest: int) -> None:
         """An answer that failed for another reason says when to come again."""
-        self.not_before = max(self.not_before or 0.0, now + _believed(retry_after))
+        wait = _believed(retry_after)
+        if now + wait > (self.not_before or 0.0):
+            self._hold(now, wait)
         self._numbers = newest
         self.resuming = True
+
+    def _hold(self, now: float, wait: float) -> float:
+        self._wait = wait
+        self.not_before = now + wait
+        return self.not_before
 
     def heard(self, number: int) -> None:
         """Request ``number`` was answered otherwise."""

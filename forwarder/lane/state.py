@@ -7,7 +7,7 @@ fails: a text that cannot be understood is a closed breaker, since the first ans
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -22,8 +22,8 @@ MAX_TIME: Final = 1e11
 @dataclass(frozen=True, slots=True)
 class KeptState:
     """Times in epoch seconds. ``pause``: seconds between the probes now; ``not_before``: the vendor
-    asked to wait until then, ``throttles`` times in a row; ``only_rejected``: nothing but
-    rejections speaks against the account.
+    asked to wait until then, which was a ``wait`` of so many seconds, ``throttles`` times in a row;
+    ``only_rejected``: nothing but rejections speaks against the account.
     """
 
     breaker: str = "closed"
@@ -34,6 +34,7 @@ class KeptState:
     pause: float = 0.0
     only_rejected: bool = False
     not_before: float | None = None
+    wait: float = math.inf
     throttles: int = 0
 
 
@@ -51,6 +52,8 @@ def encode(state: KeptState) -> str:
         }
     if state.not_before is not None:
         fields |= {"not_before": _rounded(state.not_before), "throttles": min(state.throttles, 99)}
+        if state.wait < MAX_TIME:
+            fields["wait"] = _rounded(state.wait)
     return orjson.dumps(fields).decode()
 
 
@@ -61,10 +64,16 @@ def decode(text: str) -> KeptState:
         return KeptState()
     is_open = fields.get("breaker") in ("open", "probing")
     not_before = _time(fields.get("not_before"))
-    kept = KeptState(not_before=not_before, throttles=int(_time(fields.get("throttles")) or 0))
+    wait = _time(fields.get("wait"))
+    kept = KeptState(
+        not_before=not_before,
+        wait=math.inf if wait is None else wait,
+        throttles=int(_time(fields.get("throttles")) or 0),
+    )
     if not is_open:
         return kept
-    return KeptState(
+    return replace(
+        kept,
         breaker="open",
         reason=_text(fields.get("reason"), MAX_REASON),
         code=_text(fields.get("code"), MAX_CODE),
@@ -72,8 +81,6 @@ def decode(text: str) -> KeptState:
         until=_time(fields.get("until")),
         pause=_time(fields.get("pause")) or 0.0,
         only_rejected=fields.get("rejected") is True,
-        not_before=kept.not_before,
-        throttles=kept.throttles,
     )
 
 

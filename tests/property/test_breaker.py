@@ -113,7 +113,7 @@ class BreakerMachine(RuleBasedStateMachine):
         old = self.breaker
         said = len(self.alerts)
         self.turned = False
-        text = encode(old.kept(None, 0))
+        text = encode(old.kept(KeptState()))
         assert len(text.encode()) <= 512
         self.breaker = Breaker(decode(text), self.now, self.alerts.append)
         assert len(self.alerts) == said

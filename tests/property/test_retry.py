@@ -19,6 +19,7 @@ from forwarder.lane.retry import (
     after_transient,
     backoff,
 )
+from forwarder.lane.state import KeptState
 from tests.unit.lane.fakes import START
 
 FAILED = st.builds(
@@ -111,7 +112,7 @@ def test_throttling_waits_as_told_or_longer_each_time(
     steps: list[tuple[str, float | None, float]],
 ) -> None:
     now, number, in_a_row = START, 0, 0
-    throttle = Throttle(None, 0, now)
+    throttle = Throttle(KeptState(), now)
     for what, retry_after, later in steps:
         number += 1
         if what == "passed":

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
+import pytest
+
 from forwarder.board import Watched
-from forwarder.kafka.port import TopicPartition
-from forwarder.ops.logs import open_log
+from forwarder.kafka.port import Broken, TopicPartition
+from forwarder.ops.logs import Log, open_log
 from forwarder.polling import Behind
 from forwarder.watchdog import Watchdog
 from tests.support.vendor_clock import run_virtually
@@ -40,6 +42,30 @@ class Admin:
         return {}
 
 
+def test_a_clock_that_goes_back_ends_the_worker() -> None:
+    """Lanes wait for times of day; a new process reads them again from what is kept."""
+
+    async def scenario() -> None:
+        loop, ahead = asyncio.get_running_loop(), 3600.0
+        watched = Watched()
+        watchdog = Watchdog(
+            [Member()],
+            cast("Any", Admin()),
+            watched,
+            Log(None, "error", loop.time),
+            clock=loop.time,
+            now=lambda: loop.time() + ahead,
+        )
+        running = asyncio.create_task(watchdog.run())
+        await asyncio.sleep(25)
+        ahead = 0.0
+        with pytest.raises(Broken, match="the clock went back by 3590 s"):
+            await running
+        assert watched.sick == "the clock went back by 3590 s"
+
+    run_virtually(scenario())
+
+
 def test_what_kafka_deleted_unsent_is_told_once() -> None:
     """No dead letter and no count would tell of it."""
     out = io.StringIO()
@@ -48,7 +74,7 @@ def test_what_kafka_deleted_unsent_is_told_once() -> None:
         clock = asyncio.get_running_loop().time
         member, watched = Member(), Watched()
         log = open_log("info", "json", clock, out)
-        watchdog = Watchdog([member], cast("Any", Admin()), watched, log, clock)
+        watchdog = Watchdog([member], cast("Any", Admin()), watched, log, clock=clock, now=clock)
         running = asyncio.create_task(watchdog.run())
         await asyncio.sleep(25)
         assert watched.behind == {QUEUE: 5}

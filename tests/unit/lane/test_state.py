@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +25,7 @@ STATES = st.builds(
     pause=st.floats(5, 300).map(lambda s: round(s, 3)),
     only_rejected=st.booleans(),
     not_before=st.none() | TIMES,
+    wait=st.just(math.inf) | TIMES,
     throttles=st.integers(0, 99),
 )
 
@@ -44,7 +46,7 @@ def test_it_comes_back_as_it_was(state: KeptState) -> None:
     assert back.only_rejected == state.only_rejected
     assert back.not_before == state.not_before
     if state.not_before is not None:
-        assert back.throttles == state.throttles
+        assert (back.throttles, back.wait) == (state.throttles, state.wait)
 
 
 JSON = st.recursive(
@@ -53,7 +55,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 FIELDS = st.sampled_from(
-    ["v", "breaker", "reason", "code", "since", "until", "pause", "rejected", "not_before"]
+    ["v", "breaker", "reason", "code", "since", "until", "pause", "rejected", "not_before", "wait"]
 )
 
 
@@ -69,13 +71,30 @@ def test_a_state_with_wrong_fields_is_one_too(fields: dict[str, object]) -> None
     _usable(decode(json.dumps(fields | {"v": 1, "breaker": "open"})))
 
 
+def test_another_clock_does_not_lengthen_the_wait_that_was_asked_for() -> None:
+    hour_ahead = Throttle(KeptState(), START + 3600)
+    hour_ahead.throttled(START + 3600, 20.0, 1, newest=1)
+    kept = decode(encode(hour_ahead.kept()))
+    assert Throttle(kept, START).not_before == START + 20
+    assert Throttle(kept, START + 3610).not_before == START + 3620
+
+
+def test_a_new_owner_goes_on_with_one_request_also_when_the_wait_is_over() -> None:
+    old = Throttle(KeptState(), START)
+    old.throttled(START, 20.0, 1, newest=1)
+    new = Throttle(decode(encode(old.kept())), START + 60)
+    assert (new.blocked(START + 60), new.resuming) == (False, True)
+    old.passed(2)
+    assert not Throttle(decode(encode(old.kept())), START + 60).resuming
+
+
 def _usable(state: KeptState) -> None:
     breaker = Breaker(state, START, lambda _: None)
     assert breaker.until <= START + 300
     assert breaker.since <= START
-    throttle = Throttle(state.not_before, state.throttles, START)
-    assert throttle.not_before is None or START < throttle.not_before <= START + 86_400
-    assert len(encode(breaker.kept(throttle.not_before, throttle.in_a_row)).encode()) <= 512
+    throttle = Throttle(state, START)
+    assert throttle.not_before is None or throttle.not_before <= START + 86_400
+    assert len(encode(breaker.kept(throttle.kept())).encode()) <= 512
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"v":2,"breaker":"open"}', "\ud800", "[1]"])
@@ -87,4 +106,4 @@ def test_a_probe_under_way_is_forgotten_with_its_owner() -> None:
     breaker = Breaker(KeptState(), START, lambda _: None)
     breaker.open(START, "misconfigured", "401", "")
     breaker.probe_sent()
-    assert decode(encode(breaker.kept(None, 0))).breaker == "open"
+    assert decode(encode(breaker.kept(KeptState()))).breaker == "open"

@@ -42,8 +42,36 @@ def test_an_interrupt_while_it_loads_ends_it_quietly(
     name = "forwarder.cli.main"
     monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [InterruptsWhoLoads(name), *sys.meta_path])
+    usual = signal.getsignal(signal.SIGTERM)
     assert start() == 130
+    signal.signal(signal.SIGTERM, usual)
     assert capsys.readouterr() == ("", "")
+
+
+LOADS_FOR_LONG = """
+import sys, time
+
+class Loads:
+    def find_spec(self, name, *_):
+        if name == "forwarder.cli.main":
+            print("loads", flush=True)
+            time.sleep(30)
+
+from forwarder.__main__ import main
+sys.meta_path.insert(0, Loads())
+sys.exit(main())
+"""
+
+
+def test_it_is_terminated_while_it_loads_also_where_it_is_the_first_process() -> None:
+    """Such a process gets no signal that it has not asked for."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADS_FOR_LONG], env=HERE, stdout=subprocess.PIPE
+    ) as loading:
+        assert loading.stdout is not None
+        assert loading.stdout.readline() == b"loads\n"
+        loading.terminate()
+        assert loading.wait(10) == 143
 
 
 def test_help_and_version(forwarder: Run) -> None:

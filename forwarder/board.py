@@ -175,15 +175,18 @@ class Board:
             return None
         view = self.router.view
         mine = [tp for tp in view.partitions if tp.topic == self._events_topic]
-        lags = tuple(PartitionStatus(tp.partition, self.watched.behind.get(tp, 0)) for tp in mine)
+        behind = self.watched.behind
+        lags = tuple(PartitionStatus(tp.partition, behind[tp]) for tp in mine if tp in behind)
         age = _age(view.committed_at, self._clock())
         return RouterStatus(lags, age, stalled=tuple(sorted(view.stalled_since)))
 
     def _retry_tiers(self) -> Iterator[RetryStatus]:
+        if self.router is None:
+            return
+        overdue = self.router.due.overdue(self._now())
         for topic, tier in self._retries.items():
             waiting = sum(n for tp, n in self.watched.behind.items() if tp.topic == topic)
-            overdue = self._report.overdue.get(topic, 0.0) if waiting else 0.0
-            yield RetryStatus(tier, waiting, overdue)
+            yield RetryStatus(tier, waiting, overdue[topic])
 
     def _commit_ages(self) -> Iterator[tuple[str, float]]:
         clock = self._clock()

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from forwarder.kafka.port import Consumer, Record, TopicPartition
 
 
 class Due:
-    """``delays``: retry topic to seconds. ``overdue``: told by how many seconds a topic is late."""
+    """``delays``: retry topic to seconds."""
 
-    def __init__(
-        self,
-        consumer: Consumer,
-        delays: Mapping[str, float],
-        overdue: Callable[[str, float], None],
-    ) -> None:
+    def __init__(self, consumer: Consumer, delays: Mapping[str, float]) -> None:
         self._consumer = consumer
         self._delays = delays
-        self._overdue = overdue
+        self._first: dict[TopicPartition, float] = {}
+        """When the first record that is not routed yet is due, of what was read."""
         self._paused_until: dict[TopicPartition, float] = {}
         self._seen: dict[TopicPartition, tuple[int, float]] = {}
         """The highest offset of a poll, and when that was: what is below was written before."""
@@ -31,20 +27,32 @@ class Due:
             return records
         delay = self._delays[partition.topic]
         seen_to, seen_at = self._see(partition, records, now)
-        overdue = 0.0
         for index, record in enumerate(records):
             # A clock that is ahead of ours must not hold a record for longer than its delay.
             known_since = seen_at if record.offset <= seen_to else now
             due_at = min(record.timestamp / 1000, known_since) + delay
+            if index == 0:
+                self._first[partition] = due_at
             if due_at > now:
                 self._consumer.seek(partition, record.offset)
                 self._consumer.pause([partition])
                 self._paused_until[partition] = due_at
-                self._overdue(partition.topic, 0.0)
                 return records[:index]
-            overdue = max(overdue, now - due_at)
-        self._overdue(partition.topic, overdue)
         return records
+
+    def routed(self, partitions: Iterable[TopicPartition]) -> None:
+        """What ``of`` gave of these is in the queues."""
+        for partition in partitions:
+            self._first.pop(partition, None)
+            if partition in self._paused_until:
+                self._first[partition] = self._paused_until[partition]
+
+    def overdue(self, now: float) -> Mapping[str, float]:
+        """By how many seconds each retry topic is late; it grows while nothing is routed."""
+        late = dict.fromkeys(self._delays, 0.0)
+        for partition, due_at in self._first.items():
+            late[partition.topic] = max(late[partition.topic], now - due_at)
+        return late
 
     def _see(
         self, partition: TopicPartition, records: Sequence[Record], now: float
@@ -64,5 +72,6 @@ class Due:
 
     def clear(self) -> None:
         """The partitions are gone, and their pauses with them."""
+        self._first.clear()
         self._paused_until.clear()
         self._seen.clear()

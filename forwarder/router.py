@@ -11,9 +11,10 @@ import contextlib
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from forwarder.due import Due
+from forwarder.kafka.places import starts
 from forwarder.kafka.port import (
     Broken,
     Committed,
@@ -61,7 +62,6 @@ class RouterMetrics(Protocol):
     def planned(self, plan: Plan) -> None: ...
     def oversize(self, account: str | None, n: int) -> None: ...
     def write_failed(self, topic: str) -> None: ...
-    def retry_overdue(self, topic: str, seconds: float) -> None: ...
     def rebalanced(self, role: str) -> None: ...
 
 
@@ -81,6 +81,8 @@ class Router:
     """One member of the routers' group. ``run`` returns after ``stop``; it raises ``Broken`` when
     only a restart helps.
     """
+
+    role: Final = "router"
 
     def __init__(
         self,
@@ -110,7 +112,7 @@ class Router:
         self._commit_failed = False
         self._next: dict[TopicPartition, int] = {}
         self._committed: dict[TopicPartition, int] = {}
-        self._due = Due(self._consumer, topics.retries, metrics.retry_overdue)
+        self.due = Due(self._consumer, topics.retries)
         self._stopping = asyncio.Event()
         self._give_up_at = math.inf
         self.view = RouterView(progress_at=clock())
@@ -140,13 +142,14 @@ class Router:
             self._give_up_at = self._clock() + DRAIN_SECONDS
 
     @property
-    def role(self) -> str:
-        return "router"
-
-    @property
     def joined(self) -> bool:
         """Whether the first assignment came; true with nothing assigned."""
         return self.view.joined
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """What it has now."""
+        return self.view.partitions
 
     @property
     def progress_at(self) -> float:
@@ -159,7 +162,7 @@ class Router:
         return await behind(self._consumer, dict(self._next))
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
-        self._due.resume(self._now())
+        self.due.resume(self._now())
         return await poll(
             self._consumer,
             POLL_RECORDS,
@@ -191,7 +194,7 @@ class Router:
         """
         while True:
             try:
-                self._committed, fresh = await self._places(partitions)
+                self._committed, fresh = await starts(self._consumer, partitions)
                 break
             except Unavailable as problem:
                 if self._stopping.is_set():
@@ -199,22 +202,12 @@ class Router:
                 self._tell("kafka_unreachable", str(problem))
             await asyncio.sleep(PAUSE_AFTER_TROUBLE)
         self._next = self._committed | fresh
-        self._due.clear()
+        self.due.clear()
         self._lease.begin()
         self.view.partitions = tuple(sorted(partitions))
         self.view.joined = True
         self._metrics.rebalanced("router")
         self._log.info("partitions_assigned", role="router", partitions=len(partitions))
-
-    async def _places(
-        self, partitions: Collection[TopicPartition]
-    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-        """Committed offsets, and the first offsets of partitions without one."""
-        committed = await self._consumer.committed(partitions)
-        fresh = [partition for partition in partitions if committed.get(partition) is None]
-        bounds = await self._consumer.bounds(fresh) if fresh else {}
-        kept = {tp: place.offset for tp, place in committed.items() if place is not None}
-        return kept, {tp: first for tp, (first, _) in bounds.items()}
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Finish the batch that is being written and commit it; then fence."""
@@ -236,7 +229,7 @@ class Router:
         self._lease.begin()  # an answer that still comes holds no lease of what comes next
         self._epoch += 1
         self._next = {}
-        self._due.clear()
+        self.due.clear()
         self.view.partitions = ()
         self.view.stalled_since.clear()
 
@@ -274,6 +267,7 @@ class Router:
         if epoch != self._epoch:
             return
         self._next |= ends
+        self.due.routed(ends)
         self._commit = asyncio.create_task(self._commit_progress_quietly(), name="router-commit")
 
     def _plan(
@@ -283,7 +277,7 @@ class Router:
         if partition.topic not in self._topics.retries:
             self._planner.events(records, now, plan)
             return records
-        due = self._due.of(partition, records, now)
+        due = self.due.of(partition, records, now)
         self._planner.retries(due, now, plan)
         return due
 

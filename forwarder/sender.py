@@ -156,6 +156,11 @@ class Sender:
         return self.view.joined
 
     @property
+    def partitions(self) -> Collection[TopicPartition]:
+        """The queues whose lanes are open here."""
+        return self._drivers.keys()
+
+    @property
     def progress_at(self) -> float:
         polled = self.view.progress_at
         return min(polled, self._lease.renewed_at) if self._drivers else polled

@@ -7,7 +7,7 @@ decides: none for two minutes while the brokers answer means that only a restart
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from forwarder.board import Watched
@@ -17,6 +17,7 @@ from forwarder.polling import Behind
 
 LOOK_SECONDS = 10.0
 LOOK_TIME_LIMIT = 8.0
+STEP_SECONDS = 1.0
 BEAT_SECONDS = 0.5
 NO_PROGRESS = 120.0
 
@@ -26,6 +27,9 @@ class Member(Protocol):
 
     @property
     def role(self) -> str: ...
+
+    @property
+    def partitions(self) -> Collection[TopicPartition]: ...
 
     @property
     def progress_at(self) -> float:
@@ -60,6 +64,7 @@ class Watchdog:
         self._now = now
         self._latest = now()
         self._counts_from = clock()
+        self._has: frozenset[TopicPartition] = frozenset()
         self._deleted: dict[TopicPartition, int] = {}
 
     async def run(self) -> None:
@@ -67,7 +72,7 @@ class Watchdog:
         try:
             while True:
                 slept_at = self._clock()
-                await asyncio.sleep(LOOK_SECONDS)
+                await self._until_due(slept_at + LOOK_SECONDS)
                 if self._clock() - slept_at > 2 * LOOK_SECONDS:  # all of us stood still
                     self._counts_from = self._clock()
                 self._require_time()
@@ -75,6 +80,15 @@ class Watchdog:
                 self._log.flush()
         finally:
             beat.cancel()
+
+    async def _until_due(self, at: float) -> None:
+        """Until then, or until somebody has other partitions, of which nothing is known yet."""
+        while self._clock() < at:
+            await asyncio.sleep(STEP_SECONDS)
+            has = frozenset(tp for member in self._members for tp in member.partitions)
+            if has != self._has:
+                self._has = has
+                return
 
     async def _beat(self) -> None:
         while True:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from forwarder.kafka.port import Committed, TopicPartition
+from forwarder.kafka.port import Committed, Reader, TopicPartition
+
+
+async def starts(
+    member: Reader, partitions: Collection[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Committed offsets, and the first offsets of partitions without one."""
+    committed = await member.committed(partitions)
+    fresh = [partition for partition in partitions if committed.get(partition) is None]
+    bounds = await member.bounds(fresh) if fresh else {}
+    kept = {tp: place.offset for tp, place in committed.items() if place is not None}
+    return kept, {tp: first for tp, (first, _) in bounds.items()}
 
 
 def within(

@@ -136,7 +136,7 @@ def _figures(status: Status) -> str:
     pairs = [
         ("waiting", count(sum(lane.waiting for lane in lanes))),
         ("in flight", count(sum(lane.in_flight for lane in lanes))),
-        ("requests, last minute", count(minute)),
+        ("requests, last full minute", count(minute)),
         ("dead letters, last hour", count(sum(row.count for row in status.dead_letters))),
     ]
     if status.router is not None:
@@ -185,7 +185,8 @@ def _row(account: AccountStatus, now: float) -> str:
 def _lane_cells(lane: LaneStatus | None, budget: float | None, now: float) -> list[str]:
     if lane is None:
         return [_cell(name, "") for name in ("waiting", "oldest", "next", "budget", "verdicts")]
-    waiting = f"{count(lane.waiting)}<small>{size(lane.waiting_bytes)}</small>"
+    held = f"<small>{size(lane.waiting_bytes)} in memory</small>" if lane.waiting_bytes else ""
+    waiting = f"{count(lane.waiting)}{held}"
     return [
         _cell("waiting", waiting if lane.waiting else "0"),
         _cell("oldest", "" if lane.oldest_seconds is None else span(lane.oldest_seconds)),
@@ -202,7 +203,7 @@ def _cell(name: str, content: str) -> str:
 
 def _next(lane: LaneStatus) -> str:
     if lane.next_request_in is None:
-        return "" if not lane.waiting else "when cured"
+        return "when cured" if lane.waiting and lane.breaker == "open" else ""
     return "now" if lane.next_request_in < 1 else f"in {span(lane.next_request_in)}"
 
 

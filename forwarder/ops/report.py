@@ -29,8 +29,6 @@ class Report:
         self._requests = {name: Sparkline(now()) for name in destinations}
         self._verdicts = {name: Verdicts() for name in destinations}
         self._dead = LastHour()
-        self.overdue: dict[str, float] = {}
-        """Seconds by which the last records of each retry topic were past due."""
 
     # -- from the router ------------------------------------------------------------------------
     def planned(self, plan: Plan) -> None:
@@ -56,9 +54,6 @@ class Report:
     def write_failed(self, topic: str) -> None:
         """A write was refused, or not acknowledged in time."""
         self._metrics.write_failed(topic)
-
-    def retry_overdue(self, topic: str, seconds: float) -> None:
-        self.overdue[topic] = max(0.0, seconds)
 
     # -- from senders ---------------------------------------------------------------------------
     def rebalanced(self, role: str) -> None:

@@ -41,7 +41,7 @@ def stamped(*times: float) -> list[MemoryRecord]:
 def released(records: Sequence[Record], until: float, step: float = 1.0) -> dict[int, float]:
     """Offset to seconds after ``NOW`` at which each came out, polling every ``step``."""
     position, out = Position(), {}
-    due = Due(cast("Consumer", position), {AT.topic: DELAY}, lambda _topic, _seconds: None)
+    due = Due(cast("Consumer", position), {AT.topic: DELAY})
     for tick in range(int(until / step)):
         now = NOW + tick * step
         due.resume(now)
@@ -74,3 +74,22 @@ def test_a_record_ahead_of_its_time_does_not_let_others_out_early() -> None:
 
 def test_a_clock_that_is_behind_makes_it_due_at_once() -> None:
     assert released(stamped(NOW - 86_400), 10) == {0: 0}
+
+
+def test_it_is_overdue_from_its_time_until_it_is_routed() -> None:
+    due = Due(cast("Consumer", Position()), {AT.topic: DELAY})
+    other = TopicPartition(AT.topic, 1)
+    assert due.overdue(NOW) == {AT.topic: 0.0}
+    due.of(other, stamped(NOW), NOW)  # not due for a minute
+    assert len(due.of(AT, stamped(NOW - 100, NOW - 10), NOW)) == 1
+    assert due.overdue(NOW) == {AT.topic: 40.0}
+    assert due.overdue(NOW + 5) == {AT.topic: 45.0}  # its write hangs
+    due.routed([AT])
+    assert due.overdue(NOW + 5) == {AT.topic: 0.0}
+    assert due.overdue(NOW + 70) == {AT.topic: 20.0}  # nobody reads the next one
+    due.resume(NOW + 70)
+    due.of(AT, stamped(NOW - 100, NOW - 10)[1:], NOW + 70)
+    due.routed([AT])
+    assert due.overdue(NOW + 70) == {AT.topic: 10.0}
+    due.clear()
+    assert due.overdue(NOW + 99) == {AT.topic: 0.0}

@@ -25,6 +25,7 @@ class Member:
     """A sender of one queue, of which Kafka deletes."""
 
     role = "sender"
+    partitions = (QUEUE,)
 
     def __init__(self) -> None:
         self.found = Behind(5, 0)
@@ -76,7 +77,7 @@ def test_what_kafka_deleted_unsent_is_told_once() -> None:
         log = open_log("info", "json", clock, out)
         watchdog = Watchdog([member], cast("Any", Admin()), watched, log, clock=clock, now=clock)
         running = asyncio.create_task(watchdog.run())
-        await asyncio.sleep(25)
+        await asyncio.sleep(1.5)  # a new partition is looked at at once
         assert watched.behind == {QUEUE: 5}
         member.found = Behind(2, 3)
         await asyncio.sleep(200)

@@ -124,6 +124,13 @@ CASES = [
         120,
         ACME,
     ),
+    Case(
+        "ForwarderThrottled",
+        "the vendor asked for a wait of three hours",
+        {f"forwarder_next_request_seconds{{{A}}}": f"10800-60{FLAT}"},
+        100,
+        ACME,
+    ),
     Case("ForwarderDeadLettersHigh", "one in ten", deliveries(90, 10), 60, ACME),
     Case("ForwarderDeadLettersHigh", "one in a hundred", deliveries(990, 10), 60),
     Case("ForwarderDeadLettersHigh", "all, but only a few", deliveries(0, 0.5), 60),
@@ -164,6 +171,12 @@ CASES = [
         "ForwarderNoProgress",
         "it is paused",
         stuck() | {f'forwarder_account_info{{{A},destination="tiktok",state="paused"}}': flat(1)},
+        100,
+    ),
+    Case(
+        "ForwarderNoProgress",
+        "the vendor asked for a wait of two hours",
+        stuck() | {f"forwarder_next_request_seconds{{{A}}}": f"7200-60{FLAT}"},
         100,
     ),
     Case(
@@ -241,7 +254,38 @@ CASES = [
         {'forwarder_retry_overdue_seconds{tier="10m"}': flat(60)},
         60,
     ),
-    Case("ForwarderDown", "no replica", {"up": flat(0)}, 6, [{}]),
+    Case("ForwarderDown", "no replica, ever", {"up": flat(0)}, 6, [{}]),
+    Case(
+        "ForwarderDown",
+        "all replicas of one namespace of two are gone",
+        {
+            'forwarder_build_info{namespace="prod",instance="a"}': "1+0x30",
+            'forwarder_build_info{namespace="staging",instance="b"}': flat(1),
+        },
+        45,
+        [{"namespace": "prod"}],
+    ),
+    Case(
+        "ForwarderNoRouter",
+        "only senders are left",
+        {
+            'forwarder_build_info{namespace="prod",instance="a"}': flat(1),
+            'forwarder_commit_age_seconds{namespace="prod",instance="a",role="sender"}': flat(1),
+            'forwarder_commit_age_seconds{namespace="prod",instance="b",role="router"}': "1+0x20",
+        },
+        40,
+        [{"namespace": "prod"}],
+    ),
+    Case(
+        "ForwarderNoRouter",
+        "one of the replicas routes",
+        {
+            'forwarder_build_info{namespace="prod",instance="a"}': flat(1),
+            'forwarder_build_info{namespace="prod",instance="b"}': flat(1),
+            'forwarder_commit_age_seconds{namespace="prod",instance="b",role="router"}': flat(1),
+        },
+        40,
+    ),
     Case(
         "ForwarderDown",
         "one replica of two",

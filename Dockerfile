@@ -37,7 +37,7 @@ ENV PATH=/opt/forwarder/bin:$PATH \
 WORKDIR /
 USER 10001:10001
 EXPOSE 8080
-# Kubernetes and compose ask /healthz and /readyz themselves.
+# Kubernetes and the compose file ask /healthz and /readyz themselves.
 HEALTHCHECK NONE
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/opt/forwarder/bin/forwarder"]

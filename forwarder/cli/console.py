@@ -54,7 +54,7 @@ def json_line(value: object) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout without the columns that say nothing. The last column is folded between
-    words to fit a terminal. Where that is not enough, each row flows over lines of its own.
+    words to fit a terminal. Where that is not enough, each row becomes a sentence of its own.
     """
     cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     telling = [n for n in range(len(columns)) if not cells or any(row[n] != "-" for row in cells)]
@@ -65,7 +65,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     if not sys.stdout.isatty():
         console.width = wanted.maximum
     elif wanted.minimum > console.width:
-        out("\n".join([title, *(_flowing(row, console.width) for row in kept)]))
+        out("\n".join([title, *(_flowing(kept[0], row, console.width) for row in kept[1:])]))
         return
     with console.capture() as captured:
         console.print(drawn)
@@ -91,9 +91,11 @@ def _drawn(title: str, rows: Sequence[Sequence[str]]) -> Table:
     return drawn
 
 
-def _flowing(row: Sequence[str], width: int) -> str:
+def _flowing(headings: Sequence[str], row: Sequence[str], width: int) -> str:
+    first, *others = zip(headings, row, strict=True)
+    named = [f"{heading} {cell}" for heading, cell in others if cell != "-"]
     return textwrap.fill(
-        "  ".join(row),
+        f"{first[1]}: {', '.join(named)}",
         width,
         subsequent_indent="    ",
         break_long_words=False,

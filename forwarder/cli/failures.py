@@ -10,7 +10,9 @@ from typing import Final
 from forwarder.kafka.port import Broken, KafkaProblem, Refused, TooLarge, Unavailable
 from forwarder.problems import Problem, Problems
 
-_HANGS_UP: Final = re.compile(r"connecting: .*(ConnectionReset|Connection at \S+ closed)")
+_HANGS_UP: Final = re.compile(
+    r"connecting: .*(ConnectionReset|Connection at \S+ closed|Unable to bootstrap)"
+)
 """What a listener does that is spoken to in another protocol, and what is no broker at all."""
 _STRANGER: Final = re.compile(r"sasl|ssl|certificate|authentication", re.IGNORECASE)
 
@@ -38,7 +40,10 @@ def _fix(problem: KafkaProblem) -> str:
         case Unavailable():
             fix = "check kafka.bootstrap_servers, and that the brokers are up"
             if _HANGS_UP.match(str(problem)):
-                fix = "check that kafka.security_protocol is that of the port in bootstrap_servers"
+                fix = (
+                    "check that kafka.security_protocol is that of the port in bootstrap_servers, "
+                    "and the ssl_ settings where brokers ask for a client's certificate"
+                )
         case Refused():
             fix = "create the topics with forwarder topics create, or grant this principal access"
             if _STRANGER.search(str(problem)):

@@ -12,7 +12,7 @@ from forwarder.cli.options import AsJson, Config, settings_of
 from forwarder.cli.scanning import on_kafka
 from forwarder.kafka.port import Kafka
 from forwarder.kafka.records import rfc3339
-from forwarder.ops.condition import Condition, accounts_line
+from forwarder.ops.condition import Condition, accounts_line, retries_line
 from forwarder.ops.words import count, plural, span
 from forwarder.overview import AccountOverview, Observer, Overview
 from forwarder.settings import Settings
@@ -92,6 +92,8 @@ def _headline(found: Overview) -> str:
     others = [one.status for one in found.accounts if one not in left]
     said = [f"{plural(len(left), 'account')} with events, but without a sender."] if left else []
     said += [accounts_line(others, found.at)] if others or not left else []
+    again = sum(one.retrying for one in found.accounts)
+    said += [retries_line(again)] if again else []
     return " ".join(said)
 
 

@@ -110,4 +110,5 @@ def _tls(connection: Connection) -> ssl.SSLContext | None:
         cafile=connection.ssl_cafile,
         certfile=connection.ssl_certfile,
         keyfile=connection.ssl_keyfile,
+        password="",  # or OpenSSL asks a terminal for it
     )

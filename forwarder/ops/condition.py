@@ -119,7 +119,14 @@ def headline(status: Status) -> str:
         first.append(f"{topics}: no acknowledgement, so no event is routed here.")
     if status.draining:
         first.append("Stopping: what is in flight ends, nothing new starts.")
-    return " ".join([*first, accounts_line(status.accounts, status.at)])
+    again = sum(retry.waiting for retry in status.retries)
+    last = [retries_line(again)] if again else []
+    return " ".join([*first, accounts_line(status.accounts, status.at), *last])
+
+
+def retries_line(waiting: int) -> str:
+    """``waiting``: deliveries that no account's queue holds now."""
+    return f"{count(waiting)} in retry topics."
 
 
 def accounts_line(accounts: Sequence[AccountStatus], now: float) -> str:

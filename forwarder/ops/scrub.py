@@ -8,7 +8,7 @@ from typing import Final
 MAX_TEXT: Final = 500
 _MASK: Final = "***"
 
-_NAMED: Final = r"(?:token|secret|password|authorization|key|signature)"
+_NAMED: Final = r"(?:token|secret|password|authorization|key|signature)(?!\w*Error\b)"
 _PATTERNS: Final = (
     # name=value, "name": "value", Name: Scheme value
     (

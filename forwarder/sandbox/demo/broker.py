@@ -85,5 +85,5 @@ _FUNCTIONS: tuple[tuple[str, Any, list[Any]], ...] = (
 
 
 def _unusable(why: str) -> NoEmbeddedBroker:
-    fix = "install it with: pip install 'conversion-forwarder[demo]'"
+    fix = "install it with: pip install '.[demo]', in the project's folder"
     return NoEmbeddedBroker([Problem("demo", f"confluent-kafka, the demo's broker, {why}", fix)])

@@ -7,6 +7,11 @@ import pytest
 from forwarder.cli.failures import kafka_failure
 from forwarder.kafka.port import KafkaProblem, Refused, Unavailable
 
+HANGS_UP = (
+    "check that kafka.security_protocol is that of the port in bootstrap_servers, and the ssl_ "
+    "settings where brokers ask for a client's certificate"
+)
+
 
 @pytest.mark.parametrize(
     ("problem", "advice"),
@@ -17,11 +22,11 @@ from forwarder.kafka.port import KafkaProblem, Refused, Unavailable
         ),
         (
             Unavailable("connecting: ConnectionResetError"),
-            "check that kafka.security_protocol is that of the port in bootstrap_servers",
+            HANGS_UP,
         ),
         (
             Unavailable("connecting: KafkaConnectionError: Connection at b:9092 closed"),
-            "check that kafka.security_protocol is that of the port in bootstrap_servers",
+            HANGS_UP,
         ),
         (
             Refused("connecting: [Error 34] IllegalSaslStateError: <AIOKafkaConnection>"),

@@ -288,6 +288,7 @@ class TestScrub:
             "conversions.queue.acme-pixel/0 at offset 1234567890 on broker-1:9092",
             "CommitFailedError: generation 12 is stale",
             "10.0.0.7:9092 does not answer",
+            "reading: TopicAuthorizationFailedError: conversions.queue.acme-pixel",
         ],
     )
     def test_what_helps_stays(self, text: str) -> None:

@@ -92,17 +92,17 @@ class TestCondition:
 
 class TestHeadline:
     def test_calm(self) -> None:
-        assert headline(statuses.three()) == "2 accounts delivering, 1 idle."
+        assert headline(statuses.three()) == "2 accounts delivering, 1 idle. 15 in retry topics."
 
     def test_one_account_waits(self) -> None:
         assert headline(statuses.trouble()) == (
             "2 accounts delivering, 1 idle, 1 waiting: nova-pixel, breaker open since 11:22 UTC "
-            "because misconfigured (code 40105), next probe in 2 min."
+            "because misconfigured (code 40105), next probe in 2 min. 15 in retry topics."
         )
 
     def test_many_wait(self) -> None:
         assert headline(statuses.two_hundred()).endswith(
-            "5 waiting: 2 breaker open, 1 probing, 2 throttled."
+            "5 waiting: 2 breaker open, 1 probing, 2 throttled. 6,524 in retry topics."
         )
 
     def test_kafka_away_comes_first(self) -> None:
@@ -119,7 +119,7 @@ class TestHeadline:
         )
 
     def test_nothing_configured(self) -> None:
-        assert headline(statuses.status()) == "No accounts in the settings."
+        assert headline(replace(statuses.status(), retries=())) == "No accounts in the settings."
 
     def test_only_waiting(self) -> None:
         assert headline(statuses.status(throttled("a", "x"))).startswith("1 account waiting: a, ")

@@ -101,7 +101,8 @@ class Planner:
         except InvalidEvent as invalid:
             trouble = Trouble(invalid.reason, f"local.{invalid.reason}", str(invalid))
             keep_value = invalid.reason != "oversize"
-            self._bury(record, Progress(coordinates(record)), trouble, None, now, plan, keep_value)
+            told = describe_unread(invalid.translated or record.value)
+            self._bury(record, Progress(coordinates(record)), trouble, told, now, plan, keep_value)
             return
         if read is None:
             return
@@ -162,42 +163,44 @@ class Planner:
             trouble = Trouble(
                 "unrouted", "local.unrouted", "no account lists the event's advertiser"
             )
-            self._bury(record, Progress(coordinates(record)), trouble, event, now, plan)
+            origin = Progress(coordinates(record))
+            self._bury(record, origin, trouble, describe(event), now, plan)
 
     def _retry(self, record: Record, now: float, plan: Plan) -> None:
         try:
             progress, destination = read_progress(record), destination_of(record)
         except MalformedHeaders as malformed:
             trouble = Trouble("invalid_event", "local.malformed_headers", str(malformed))
-            self._bury(record, Progress(coordinates(record)), trouble, None, now, plan)
+            told = describe_unread(record.value)
+            self._bury(record, Progress(coordinates(record)), trouble, told, now, plan)
             return
         account = progress.account
         if account is None or account not in self._accounts:
             trouble = Trouble("unknown_account", "local.unknown_account", "no such account now")
-            event = self._peek(record, now)
-            self._bury(record, progress, trouble, event, now, plan, destination=destination)
+            told = self._described(record, now)
+            self._bury(record, progress, trouble, told, now, plan, destination=destination)
             return
         plan.records[record.topic, "requeued"] += 1
         plan.queued.setdefault(account, []).append(requeued(record, progress))
 
-    def _peek(self, record: Record, now: float) -> ConversionEvent | None:
+    def _described(self, record: Record, now: float) -> dict[str, str]:
         try:
-            return self._decode(record.value, now=now, appended_at=record.timestamp / 1000)
+            at = record.timestamp / 1000
+            return describe(self._decode(record.value, now=now, appended_at=at))
         except InvalidEvent:
-            return None
+            return describe_unread(record.value)
 
     def _bury(
         self,
         record: Record,
         progress: Progress,
         trouble: Trouble,
-        event: ConversionEvent | None,
+        described: Mapping[str, str],
         now: float,
         plan: Plan,
         keep_value: bool = True,
         destination: str | None = None,
     ) -> None:
-        described = describe_unread(record.value) if event is None else describe(event)
         plan.records[record.topic, trouble.reason] += 1
         if progress.account is None:
             plan.whole_dead[trouble.reason] += 1

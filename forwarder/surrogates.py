@@ -7,12 +7,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ESCAPES: Final = re.compile(
-    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
-    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
+_PAIR: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF: Final = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_WHOLE: Final = rb"[^\\]++|\\[^u]|" + _PAIR + rb"|\\u(?![dD][89a-fA-F])"
+_RUNS: Final = re.compile(rb"((?:" + _WHOLE + rb")++)|" + _HALF)
 
 
 def mended(json: bytes) -> bytes:
     """The same text with U+FFFD for each half, and whole characters as they are."""
-    return _ESCAPES.sub(lambda found: found[1] or rb"\ufffd", json)
+    return _RUNS.sub(lambda found: found[1] or rb"\ufffd", json)

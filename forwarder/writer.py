@@ -103,7 +103,7 @@ class Writer:
         try:
             return None if value is None else describe(self._decode(value))
         except InvalidEvent:
-            return None
+            return describe_unread(value)
 
     async def settle(self, account: Account, settled: Sequence[Settled]) -> None:
         """One small record for each outcome, for ``trace`` and audits, when they are kept."""

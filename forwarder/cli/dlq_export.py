@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
-import orjson
 import typer
 
 from forwarder.cli.console import say
@@ -114,6 +113,6 @@ def one_line(value: bytes | None) -> bytes | None:
         return None
     try:
         found = parsed(value)
-    except orjson.JSONDecodeError:
+    except ValueError:
         return None
     return unframed(value).translate(_BREAKS).strip() if isinstance(found, dict) else None

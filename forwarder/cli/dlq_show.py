@@ -26,6 +26,7 @@ from forwarder.kafka.records import rfc3339
 from forwarder.problems import Problems
 from forwarder.routing import Routing
 from forwarder.settings import Settings, advertiser_defaults, bind_accounts, topic_translator
+from forwarder.sources.fields import plain
 
 SHOWN: Final = 5
 """Dead letters that ``show`` prints unless ``--limit`` says otherwise."""
@@ -52,6 +53,9 @@ _PLAIN: Final[Mapping[str, Callable[[object], bool]]] = {
 """Fields of an event that identify nobody, as long as they hold what they are for. Headers tell
 the id, the name and the advertiser of every dead letter anyway."""
 _HIDDEN: Final = "forwarder-order-id"
+
+_ALL_LEVELS: Final = 1000
+"""Deeper than a reader of JSON goes."""
 
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show payload and identifiers as they are.")]
 
@@ -195,8 +199,8 @@ class Shower:
         if value is None:
             return None
         try:
-            event = parsed(value)
-        except orjson.JSONDecodeError:
+            event = plain(parsed(value), _ALL_LEVELS)
+        except ValueError:
             return (
                 unframed(value).decode(errors="replace")
                 if self._reveal

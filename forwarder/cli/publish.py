@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Annotated, BinaryIO, Final
 
-import orjson
 import typer
 
 from forwarder.cli import lines
@@ -20,7 +19,7 @@ from forwarder.cli.incoming import Incoming, incoming, times
 from forwarder.cli.lines import Line
 from forwarder.cli.options import Advertiser, Config, DeriveEventId, From, Lines, settings_of
 from forwarder.cli.validate import report_invalid
-from forwarder.event import FieldError, InvalidEvent
+from forwarder.event import FieldError, InvalidEvent, parsed
 from forwarder.kafka.port import Kafka, KafkaProblem, Outgoing, Producer
 from forwarder.ops.words import plural
 from forwarder.problems import Problem, Problems
@@ -191,8 +190,8 @@ class Publishing:
 def _event_id(value: bytes) -> bytes | None:
     """The key of a line that may be no event at all."""
     try:
-        event = orjson.loads(value)
-    except orjson.JSONDecodeError:
+        event = parsed(value)
+    except ValueError:
         return None
     found = event.get("event_id") if isinstance(event, dict) else None
     return found.encode() if isinstance(found, str) else None

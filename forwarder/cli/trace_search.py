@@ -21,6 +21,7 @@ from forwarder.kafka.records import (
     cut,
     read_progress,
 )
+from forwarder.sources.reading import as_native
 from forwarder.tracing import Occurrence, Queued, Replayed, Retrying, Settled
 
 _PARTS_OF_A_PLACE: Final = 3
@@ -109,8 +110,8 @@ class Search:
             return record
         try:
             return self._today.of_topic(record, record.timestamp / 1000)[0]
-        except InvalidEvent:
-            return record
+        except InvalidEvent as invalid:
+            return record if invalid.translated is None else as_native(record, invalid.translated)
 
     def _read(self, found: Occurrence, record: Record) -> None:
         """The event itself, from any record that carries it."""

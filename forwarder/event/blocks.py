@@ -35,7 +35,8 @@ class User(Block, title="user"):
     phone_given: Annotated[object, forms.PHONE] = Field(
         default=None,
         validation_alias="phone",
-        description="Phone number or the digest of its E.164 form, one or a list of up to 10. "
+        description="Phone number of at most 50 characters or the digest of its E.164 form, one "
+        "or a list of up to 10. "
         "Best in E.164; otherwise read as dialled in `country`, else in the advertiser's region.",
         examples=["+12133734253"],
     )
@@ -45,17 +46,25 @@ class User(Block, title="user"):
         description="The advertiser's own id of the user or its digest, one or a list of up to 10.",
         examples=["user_123"],
     )
-    first_name: Name = Field(default=None, description="First name, or its digest.")
-    last_name: Name = Field(default=None, description="Last name, or its digest.")
+    first_name: Name = Field(
+        default=None, description="First name of at most 256 characters, or its digest."
+    )
+    last_name: Name = Field(
+        default=None, description="Last name of at most 256 characters, or its digest."
+    )
     zip: TextOrDigest = Field(
         default=None, description="Postal code, or its digest.", examples=["90001"]
     )
-    city: Annotated[str | None, forms.CITY] = Field(default=None, examples=["Los Angeles"])
+    city: Annotated[str | None, forms.CITY] = Field(
+        default=None, description="At most 256 characters.", examples=["Los Angeles"]
+    )
     country: Annotated[str | None, forms.COUNTRY] = Field(
         default=None, description="ISO 3166-1 alpha-2.", examples=["US"]
     )
     state: Annotated[str | None, forms.STATE] = Field(
-        default=None, description="State or region, with or without its country.", examples=["CA"]
+        default=None,
+        description="State or region, with or without its country, of at most 256 characters.",
+        examples=["CA"],
     )
     metro: Id = Field(default=None, description="Metro area.", examples=["803"])
     ip: Annotated[str | None, forms.IP] = Field(

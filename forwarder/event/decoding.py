@@ -40,10 +40,14 @@ class FieldError(NamedTuple):
 class InvalidEvent(Exception):
     """The record is no event. ``reason`` is the dead letter's; no value stands in the text."""
 
-    def __init__(self, reason: Reason, errors: Sequence[FieldError]) -> None:
+    def __init__(
+        self, reason: Reason, errors: Sequence[FieldError], translated: bytes | None = None
+    ) -> None:
+        """``translated``: the event as the schema has it, of a record that a tool wrote."""
         super().__init__("; ".join(f"{e.path}: {e.rule}" for e in errors))
         self.reason: Reason = reason
         self.errors = tuple(errors)
+        self.translated = translated
 
 
 def decode(
@@ -62,7 +66,7 @@ def decode(
         raise InvalidEvent("undecodable", [FieldError(_RECORD, "has no value")])
     if len(value) > MAX_BYTES:
         raise InvalidEvent("oversize", [FieldError(_RECORD, f"is larger than {MAX_BYTES} bytes")])
-    return _event(value, advertisers, max(now, appended_at or now) + MAX_AHEAD)
+    return _event(unframed(value), advertisers, max(now, appended_at or now) + MAX_AHEAD)
 
 
 def decode_checked(value: bytes, advertisers: Mapping[str, AdvertiserDefaults]) -> ConversionEvent:
@@ -71,20 +75,20 @@ def decode_checked(value: bytes, advertisers: Mapping[str, AdvertiserDefaults]) 
     The same reading as ``decode``'s, so that both always agree. Raises ``InvalidEvent`` when it
     would not be accepted today: the advertiser's defaults have changed, or the bytes.
     """
-    return _event(value, advertisers, math.inf)
+    return _event(unframed(value), advertisers, math.inf)
 
 
 def _event(
-    value: bytes, advertisers: Mapping[str, AdvertiserDefaults], latest: float
+    written: bytes, advertisers: Mapping[str, AdvertiserDefaults], latest: float
 ) -> ConversionEvent:
-    written = unframed(value)
     reading = Reading(written, latest)
     try:
         event: ConversionEvent | InvalidEvent = _read(written, context=reading)
     except ValidationError as error:
-        if _no_json(error) and (whole := mended(written)) != written:
+        problems = error.errors(include_url=False, include_input=False)
+        if problems[0]["type"] == _NO_JSON and (whole := mended(written)) != written:
             return _event(whole, advertisers, latest)
-        event = _refusal(error, reading, advertisers)
+        event = _refusal(problems, reading, advertisers)
     if isinstance(event, InvalidEvent):  # raised here, it has no context that holds what was given
         raise event
     kept = event.__dict__  # this is its birth: from here on it never changes
@@ -114,16 +118,13 @@ _CURRENCY_MISSING: Final = FieldError(
 )
 
 
-def _no_json(error: ValidationError) -> bool:
-    return error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"
-
-
 def _refusal(
-    error: ValidationError, reading: Reading, advertisers: Mapping[str, AdvertiserDefaults]
+    problems: Sequence[ErrorDetails],
+    reading: Reading,
+    advertisers: Mapping[str, AdvertiserDefaults],
 ) -> InvalidEvent:
-    problems = error.errors(include_url=False, include_input=False)
     for problem in problems:
-        if problem["type"] == "json_invalid":
+        if problem["type"] == _NO_JSON:
             rule = f"must be JSON: {problem.get('ctx', {}).get('error')}"
             return InvalidEvent("undecodable", [FieldError(_RECORD, rule)])
         if not problem["loc"]:
@@ -136,6 +137,7 @@ def _refusal(
     return InvalidEvent("invalid_event", [*errors, *beyond])
 
 
+_NO_JSON: Final = "json_invalid"
 _OURS: Final = ("missing", required.BROKEN, required.UNSUPPORTED)
 """Kinds of problems that name a rule; the others say only that a value is not of exact form."""
 

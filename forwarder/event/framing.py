@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import orjson
 from pydantic_core import from_json
 
 from forwarder.surrogates import mended
@@ -19,16 +18,16 @@ def unframed(value: bytes) -> bytes:
 
 
 def parsed(value: bytes) -> object:
-    """What the JSON in a record's value holds, read as leniently as an event: with ``NaN`` and
-    with halves of characters. Raises ``orjson.JSONDecodeError``.
+    """What the JSON in a record's value holds, read as leniently as an event: with integers of any
+    size, ``NaN``, and halves of characters. Raises ``ValueError``.
     """
     json = unframed(value)
     found: object
     try:
-        found = orjson.loads(json)
-    except orjson.JSONDecodeError as strict:
-        try:
-            found = from_json(mended(json), allow_inf_nan=True)
-        except ValueError:
-            raise strict from None
+        found = from_json(json, allow_inf_nan=True)
+    except ValueError:
+        whole = mended(json)
+        if whole == json:
+            raise
+        found = from_json(whole, allow_inf_nan=True)
     return found

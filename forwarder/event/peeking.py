@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import orjson
-
 from forwarder.event.framing import parsed
 from forwarder.normal import blank, identifier, time
 
@@ -36,7 +34,7 @@ def peek(value: bytes | None) -> Peeked:
         return NOTHING
     try:
         body = parsed(value)
-    except orjson.JSONDecodeError:
+    except ValueError:
         return NOTHING
     if not isinstance(body, dict):
         return NOTHING

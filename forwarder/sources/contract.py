@@ -75,7 +75,7 @@ class Native:
 
     def blamed(self, invalid: InvalidEvent) -> InvalidEvent:
         """The same refusal, by the user's names."""
-        return InvalidEvent(invalid.reason, self.renamed(invalid.errors))
+        return InvalidEvent(invalid.reason, self.renamed(invalid.errors), self.json())
 
 
 class Translation(NamedTuple):
@@ -149,7 +149,19 @@ class Builder:
         self._names[field] = path
 
     def has(self, field: str) -> bool:
-        return below(self._body, field) is not None
+        return self.said(field) is not None
+
+    def said(self, field: str) -> object:
+        """What the event says so far; ``None``: nothing."""
+        value: object = self._body
+        for key in field.split("."):
+            value = below(value, key)
+        return value
+
+    def consent(self, field: str, said: str, path: str) -> None:
+        """A denial stands, whoever else says otherwise."""
+        if str(self.said(field)).strip().lower() != "denied":
+            self.put(field, said, path)
 
     def note(self, path: str, text: str) -> None:
         self._notes[Note(path, text)] = None
@@ -183,7 +195,9 @@ class Builder:
         inside = self._block(block)
         for key in inside:
             read_as = click_id_name(str(key))
-            if read_as is not None and (found := self.fields.find(f"{block}.{key}")) is not None:
+            if read_as is None or (found := self.fields.find(f"{block}.{key}")) is None:
+                continue
+            if not self.has(f"click_ids.{read_as}"):
                 self.put(f"click_ids.{read_as}", found.value, found.path)
 
     def properties(self, block: str, inner: str = "") -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from forwarder.normal import blank_id
+
 _NOT_SET: Final = frozenset({"", "(not set)"})
 """What analytics tools write where they have nothing to say."""
 _LEVELS: Final = 16
@@ -28,6 +30,10 @@ def says_something(value: object) -> bool:
     return value is not None and value not in ([], {})
 
 
+def _placeholder(value: object) -> bool:
+    return isinstance(value, str) and blank_id(value) is None
+
+
 def below(value: object, key: str) -> object:
     """The entry ``key`` of an object; ``None`` where there is none."""
     return value.get(key) if isinstance(value, Mapping) else None
@@ -44,15 +50,14 @@ class Fields:
     _taken: set[str] = field(default_factory=set)
 
     def find(self, *paths: str) -> Found | None:
-        """The first of ``paths`` that says something. It has found its place from now on, and so
-        have the others: they were only there in its stead.
+        """The first of ``paths`` that says something, rather one that is no placeholder. It has
+        found its place from now on, and so have the others: they were only there in its stead.
         """
-        for path in paths:
-            found = self._at(path)
-            if found is not None:
-                self._taken.update(paths)
-                return found
-        return None
+        there = [found for path in paths if (found := self._at(path)) is not None]
+        if not there:
+            return None
+        self._taken.update(paths)
+        return next((found for found in there if not _placeholder(found.value)), there[0])
 
     def every(self, *paths: str) -> list[Found]:
         """Each of ``paths`` that says something."""

@@ -218,7 +218,7 @@ def _source(builder: Builder) -> None:
     app = instance is not None or (platform is not None and str(platform.value).upper() in _APPS)
     builder.put("action_source", "app" if app else "web", "platform")
     pseudo = fields.find("user_pseudo_id")
-    if pseudo is not None and not app:
+    if pseudo is not None and not app and not builder.has("user.client_id"):
         builder.put("user.client_id", pseudo.value, pseudo.path)
 
 
@@ -250,12 +250,12 @@ def _consent(builder: Builder) -> None:
     fields = builder.fields
     exported = fields.find("privacy_info.ads_storage")
     if exported is not None and str(exported.value).lower() in _YES_NO:
-        builder.put("consent.ad_storage", _YES_NO[str(exported.value).lower()], exported.path)
+        builder.consent("consent.ad_storage", _YES_NO[str(exported.value).lower()], exported.path)
     signal = fields.find("params.x-ga-gcs")
     if signal is not None:
         said = str(signal.value).upper()
         if said.startswith("G1") and len(said) == _SIGNAL_LENGTH and said[2] in "01":
-            builder.put(
+            builder.consent(
                 "consent.ad_storage", "granted" if said[2] == "1" else "denied", signal.path
             )
     impersonal = fields.find("non_personalized_ads")

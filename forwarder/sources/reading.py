@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-import orjson
-
 from forwarder.event import MAX_BYTES, ConversionEvent, FieldError, InvalidEvent, parsed
 from forwarder.kafka.port import Headers, Record
 from forwarder.sources.contract import Native, Options, Source, Translation
@@ -23,9 +21,8 @@ def translate(value: bytes | None, source: Source, options: Options) -> Translat
         raise InvalidEvent("oversize", [FieldError(_RECORD, f"is larger than {MAX_BYTES} bytes")])
     try:
         given = parsed(value)
-    except orjson.JSONDecodeError as error:
-        rule = f"must be JSON: line {error.lineno} column {error.colno} is not"
-        raise InvalidEvent("undecodable", [FieldError(_RECORD, rule)]) from None
+    except ValueError as error:
+        raise InvalidEvent("undecodable", [FieldError(_RECORD, f"must be JSON: {error}")]) from None
     if not isinstance(given, Mapping):
         raise InvalidEvent("invalid_event", [FieldError(_RECORD, "must be a JSON object")])
     return source(given, options)
@@ -76,7 +73,7 @@ class TopicTranslator:
             return None
         value = native.json()
         try:
-            return Translated(_with(record, value), decode(value), len(native.notes))
+            return Translated(as_native(record, value), decode(value), len(native.notes))
         except InvalidEvent as invalid:
             raise native.blamed(invalid) from None
 
@@ -89,7 +86,8 @@ def only(events: Sequence[Native]) -> Native | None:
     return events[0] if events else None
 
 
-def _with(record: Record, value: bytes) -> NativeRecord:
+def as_native(record: Record, value: bytes) -> NativeRecord:
+    """The record with ``value``, the event as the schema has it."""
     return NativeRecord(
         record.topic,
         record.partition,

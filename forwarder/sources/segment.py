@@ -142,7 +142,7 @@ def _device(builder: Builder) -> None:
     id_, allowed = (fields.find(f"context.device.{k}") for k in ("advertisingId", _ALLOWED))
     if id_ is None or system not in _SYSTEMS:
         return
-    if allowed is not None and allowed.value is False:
+    if allowed is not None and str(allowed.value).strip().lower() == "false":
         builder.note(id_.path, f"is left out: {allowed.path} is false")
     else:
         builder.put(_SYSTEMS[system], id_.value, id_.path)
@@ -170,7 +170,9 @@ def _consent(builder: Builder, wanted: Mapping[str, Sequence[str]]) -> None:
     paths = [path for path in (_PREFERENCES, _MANAGED) if builder.fields.find(path) is not None]
     if not paths:
         return
-    said = dict(_categories(builder.fields.tree))
+    said: dict[str, bool] = {}
+    for category, granted in _categories(builder.fields.tree):
+        said[category] = granted and said.get(category, True)  # a denial stands
     for consent, categories in wanted.items():
         answers = [said.get(category) for category in categories]
         if False in answers:

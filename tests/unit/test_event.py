@@ -94,6 +94,7 @@ def test_half_a_character_hides_nothing_else() -> None:
     assert decode(value, ACME, NOW).description == mended
     assert decode_checked(b"\0\0\0\1\2" + value, ACME).description == mended
     assert refused(value[:-1]).reason == "undecodable"
+    assert refused(b"\0\0\0\0\1" * 2 + value).reason == "undecodable"
 
 
 def test_confluent_framing_is_accepted() -> None:

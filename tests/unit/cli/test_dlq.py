@@ -136,6 +136,16 @@ def test_a_version_that_is_not_supported_is_shown(
     assert '"schema_version":"2.1"' in forwarder("dlq", "show", config).out
 
 
+def test_numbers_that_json_has_no_end_for_are_shown(
+    forwarder: Run, config: str, cluster: Cluster
+) -> None:
+    value = b'{"event_id": 100000000000000000000001, "value": NaN}'
+    cluster.letter(1, reason="invalid_event", account=None, value=value)
+    for arguments in ((), ("--json",), ("--reveal",)):
+        ended = forwarder("dlq", "show", *arguments, config)
+        assert (ended.code, "100000000000000000000001" in ended.out) == (0, True)
+
+
 def test_headers_without_a_value_say_nothing(forwarder: Run, config: str, cluster: Cluster) -> None:
     empty = [("trace", None), ("forwarder-reason", None), ("forwarder-origin", b"conversions/0/1")]
     cluster.kafka.put(TopicPartition(DLQ, 0), [Outgoing(b"k", b"{}", empty)])

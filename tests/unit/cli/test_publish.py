@@ -65,16 +65,19 @@ def test_wrong_lines_are_left_out_and_told(
 def test_without_validation_everything_goes_but_what_is_cut(
     forwarder: Run, settings: Path, cluster: MemoryCluster
 ) -> None:
-    lines = b'nonsense\n{"event_id": "e1"}\n{"event_id": 1}\n[]\n' + b"a" * (LONGEST + 1)
+    half = rb'{"event_id": "e2", "description": "\ud83d"}'
+    lines = b'nonsense\n{"event_id": "e1"}\n{"event_id": 1}\n[]\n' + half + b"\n"
+    lines += b"a" * (LONGEST + 1)
     ended = forwarder("publish", "--no-validate", f"--config={settings}", stdin=lines)
     assert ended.code == 3
-    assert ended.out == f"line 5: $: longer than {LONGEST} bytes\n"
+    assert ended.out == f"line 6: $: longer than {LONGEST} bytes\n"
     keys = {record.value: record.key for record in cluster.records("conversions")}
     assert keys == {
         b"nonsense": None,
         b'{"event_id": "e1"}': b"e1",
         b'{"event_id": 1}': None,
         b"[]": None,
+        half: b"e2",
     }
 
 

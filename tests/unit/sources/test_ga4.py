@@ -233,9 +233,19 @@ def test_a_custom_parameter_is_a_property() -> None:
         (data(**{"x-ga-gcs": "G100"}), {"ad_storage": "denied"}),
         (data(**{"x-ga-gcs": "G111"}), {"ad_storage": "granted"}),
         (data(**{"x-ga-gcs": "G1--"}), None),
+        (
+            payload(params={"x-ga-gcs": "G111"}, consent={"ad_storage": "DENIED"}),
+            {"ad_storage": "DENIED"},
+        ),
+        (
+            data(**{"x-ga-gcs": "G100", "privacy_info": {"ads_storage": "Yes"}}),
+            {"ad_storage": "denied"},
+        ),
     ],
 )
-def test_consent_is_heard_wherever_it_is_said(given: Json, consent: Json | None) -> None:
+def test_consent_is_heard_wherever_it_is_said_and_a_denial_stands(
+    given: Json, consent: Json | None
+) -> None:
     assert body(GA4, given).get("consent") == consent
 
 

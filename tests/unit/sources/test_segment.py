@@ -113,6 +113,7 @@ def test_what_is_no_call_is_refused(given: Json) -> None:
 def test_the_pixels_id_goes_before_the_messages() -> None:
     assert body(SEGMENT, track())["event_id"] == "m1"
     assert body(SEGMENT, track({"event_id": "p1"}))["event_id"] == "p1"
+    assert body(SEGMENT, track({"event_id": "undefined"}))["event_id"] == "m1"
 
 
 @pytest.mark.parametrize(
@@ -173,6 +174,7 @@ IDFA = "EA7583CD-A667-48BC-B806-42ECB2B48606"
         ({"type": "android", "advertisingId": IDFA}, (None, IDFA)),
         ({"type": "ios", "advertisingId": IDFA, "adTrackingEnabled": True}, (IDFA, None)),
         ({"type": "ios", "advertisingId": IDFA, "adTrackingEnabled": False}, (None, None)),
+        ({"type": "ios", "advertisingId": IDFA, "adTrackingEnabled": "False"}, (None, None)),
         ({"type": "ios", "advertisingId": IDFA, "trackingStatus": "denied"}, (None, None)),
         ({"type": "ios", "advertisingId": IDFA, "attTrackingStatus": 2}, (None, None)),
         ({"type": "console", "advertisingId": IDFA}, (None, None)),
@@ -190,13 +192,23 @@ def test_click_ids_are_found_in_properties_and_campaign() -> None:
     found = body(SEGMENT, given)
     assert found["click_ids"] == {"ttp": "t", "gclid": "g"}
     assert found["properties"] == {"plan": "gold"}
+    both = track({"ttclid": "own"}, {"campaign": {"ttclid": "the page's"}})
+    assert body(SEGMENT, both)["click_ids"] == {"ttclid": "own"}
 
 
 PREFERENCES = {"categoryPreferences": {"Advertising": True, "Targeting": False, "Other": True}}
 MANAGED = {"allowedConsentIds": ["Advertising", "Other"], "deniedConsentIds": ["Targeting"]}
 
 
-@pytest.mark.parametrize("context", [{"consent": PREFERENCES}, {"consentManagement": MANAGED}])
+CONTRADICTED = {
+    "consent": {"categoryPreferences": PREFERENCES["categoryPreferences"]},
+    "consentManagement": {"allowedConsentIds": ["Targeting", "Advertising", "Other"]},
+}
+
+
+@pytest.mark.parametrize(
+    "context", [{"consent": PREFERENCES}, {"consentManagement": MANAGED}, CONTRADICTED]
+)
 @pytest.mark.parametrize(
     ("categories", "answer"),
     [

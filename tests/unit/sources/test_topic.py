@@ -146,6 +146,9 @@ def test_an_invalid_record_is_kept_as_it_came_and_blamed_by_its_own_names(tmp_pa
     assert kept == raw(given)
     assert headers["forwarder-reason"] == "invalid_event"
     assert headers["forwarder-message"].startswith("properties.revenue: ")
+    assert headers["forwarder-event-id"] == given["messageId"]
+    assert headers["forwarder-event-name"] == given["event"]
+    assert headers["forwarder-advertiser"] == "acme"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from forwarder.http.port import HttpClient, HttpFailure
 from forwarder.problems import Problem, Problems, did_you_mean
 from forwarder.routing import EVERY_ADVERTISER
 from forwarder.settings import Settings
+from forwarder.settings.derived import consent_policy
 
 _TEST_CODE: Final = "test_event_code"
 _DELIVERED: Final = frozenset({"delivered", "duplicate"})
@@ -125,7 +126,7 @@ def _bound(settings: Settings, name: str, test_event_code: str | None) -> Accoun
         raise Problems([Problem("--account", f"no account is called {name}", fix)])
     if test_event_code is not None:
         own = _testing(own, test_event_code)
-    return DESTINATIONS[own.destination].account(name, own, own.consent or settings.consent)
+    return DESTINATIONS[own.destination].account(name, own, consent_policy(settings, own))
 
 
 def _testing(own: AccountSettings, code: str) -> AccountSettings:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from forwarder.consent import ConsentPolicy
 from forwarder.destinations import DESTINATIONS
 from forwarder.destinations.contract import Account, Destination
 from forwarder.destinations.settings import AccountSettings
@@ -21,9 +22,14 @@ _HASH_DIGITS: Final = 12
 def bind(settings: Settings, name: str, destinations: Mapping[str, Destination]) -> Account:
     """One account, bound to its destination. Raises ``ValueError`` for settings that it refuses."""
     account = settings.accounts[name]
+    policy = consent_policy(settings, account)
+    return destinations[account.destination].account(name, account, policy)
+
+
+def consent_policy(settings: Settings, account: AccountSettings) -> ConsentPolicy:
+    """The account's own, over the common one: what it leaves out stays as there."""
     own = {} if account.consent is None else account.consent.model_dump(exclude_unset=True)
-    consent = settings.consent.model_copy(update=own)
-    return destinations[account.destination].account(name, account, consent)
+    return settings.consent.model_copy(update=own)
 
 
 def bind_accounts(

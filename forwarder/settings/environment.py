@@ -77,11 +77,16 @@ def _names(tree: Tree, at: At) -> Iterable[str]:
     return list(value) if isinstance(value, dict) else []
 
 
+_WAYS_TO_A_SECRET: Final = tuple(SecretSource.model_fields)
+"""One of them replaces whatever the file says of the secret."""
+
+
 def _set(document: Document, at: At, value: Value, place: str) -> None:
     block = document.tree
-    for part in at[:-1]:
+    for depth, part in enumerate(at[:-1], start=2):
         below = block.get(str(part))
-        if below is None:
+        whole_secret = depth == len(at) and at[-1] in _WAYS_TO_A_SECRET
+        if below is None or whole_secret:
             below = block[str(part)] = {}
         if not isinstance(below, dict):
             return  # the file's own mistake there is told instead

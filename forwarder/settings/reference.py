@@ -46,7 +46,11 @@ def reference() -> str:
         *_block("kafka", "", KafkaSettings),
         *_block("delivery", "", DeliverySettings),
         *_block("budgets.<name>", "A limit that several accounts share.", BudgetSettings),
-        *_block("advertisers.<name>", '`"*"` stands for all others.', AdvertiserSettings),
+        *_block(
+            "advertisers.<name>",
+            '`"*"` stands for all: what an advertiser leaves open is as there.',
+            AdvertiserSettings,
+        ),
         *_consent(),
         *_block("accounts.<name>", "Of every destination.", AccountSettings),
     ]

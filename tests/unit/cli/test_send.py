@@ -76,6 +76,17 @@ def test_an_unreadable_secret(forwarder: Run, towards: Path, vendor: Vendor) -> 
     assert vendor.got == []
 
 
+def test_the_common_consent_holds_beside_an_accounts_own(
+    forwarder: Run, towards: Path, vendor: Vendor
+) -> None:
+    common = "consent: {require: [ad_storage]}\n"
+    own = "acme-pixel:\n    consent: {personalization_denied: send}\n"
+    towards.write_text(common + towards.read_text().replace("acme-pixel:\n", own, 1))
+    ended = forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=jsonl(event()))
+    assert "skipped, code consent_missing, " in ended.out
+    assert vendor.got == []
+
+
 def test_what_is_not_sent_says_why(forwarder: Run, towards: Path, vendor: Vendor) -> None:
     lines = b"nonsense\n" + jsonl(event(page={}), event(event_name="refund"), event(event_id="e4"))
     ended = forwarder("send", "--account=acme-pixel", f"--config={towards}", stdin=lines)

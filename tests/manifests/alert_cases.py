@@ -131,6 +131,18 @@ CASES = [
         100,
         ACME,
     ),
+    Case(
+        "ForwarderThrottled",
+        "the vendor asks for half an hour, again and again",
+        {
+            f"forwarder_next_request_seconds{{{A}}}": " ".join(["1800-60x29"] * 6),
+            f'{REQUESTS}{{{A},verdict="throttled",code="40100"}}': " ".join(
+                f"{n}+0x29" for n in range(6)
+            ),
+        },
+        150,
+        ACME,
+    ),
     Case("ForwarderDeadLettersHigh", "one in ten", deliveries(90, 10), 60, ACME),
     Case("ForwarderDeadLettersHigh", "one in a hundred", deliveries(990, 10), 60),
     Case("ForwarderDeadLettersHigh", "all, but only a few", deliveries(0, 0.5), 60),

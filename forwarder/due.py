@@ -43,9 +43,10 @@ class Due:
     def routed(self, partitions: Iterable[TopicPartition]) -> None:
         """What ``of`` gave of these is in the queues."""
         for partition in partitions:
-            self._first.pop(partition, None)
             if partition in self._paused_until:
                 self._first[partition] = self._paused_until[partition]
+            else:
+                self._first.pop(partition, None)
 
     def overdue(self, now: float) -> Mapping[str, float]:
         """By how many seconds each retry topic is late; it grows while nothing is routed."""
@@ -69,6 +70,11 @@ class Due:
             del self._paused_until[partition]
         if due:
             self._consumer.resume(due)
+
+    def reread(self) -> None:
+        """What was read is read again: also what stood before a pause."""
+        self._consumer.resume(self._paused_until)
+        self._paused_until.clear()
 
     def clear(self) -> None:
         """The partitions are gone, and their pauses with them."""

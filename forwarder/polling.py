@@ -17,6 +17,10 @@ from forwarder.kafka.port import (
 from forwarder.ops.logs import Action
 
 PAUSE_AFTER_TROUBLE: Final = 1.0
+JOIN_SECONDS: Final = 20.0
+"""A stop waits so long for a join: a member that goes before its group knows it well is missed for
+a session, in which nobody has its partitions.
+"""
 
 
 class Behind(NamedTuple):

@@ -32,8 +32,8 @@ from forwarder.kafka.port import (
 from forwarder.lease import Lease
 from forwarder.ops.logs import Action, Log
 from forwarder.plan import Plan, Planner
-from forwarder.polling import PAUSE_AFTER_TROUBLE, Behind, behind, poll
-from forwarder.tasks import all_or_first_error, end
+from forwarder.polling import JOIN_SECONDS, PAUSE_AFTER_TROUBLE, Behind, behind, poll
+from forwarder.tasks import all_or_first_error, done_before, end
 
 POLL_RECORDS = 2000
 POLL_SECONDS = 0.5
@@ -121,7 +121,8 @@ class Router:
     async def run(self) -> None:
         """Join, route until ``stop``, leave. Raises ``Broken`` and what ``start`` raises."""
         try:
-            await self._consumer.start()
+            if not await done_before(self._stopping, self._consumer.start(), JOIN_SECONDS):
+                return
             stopping = asyncio.create_task(self._stopping.wait(), name="router-stopping")
             while not self._stopping.is_set():
                 polling = asyncio.create_task(self._poll(), name="router-poll")
@@ -213,6 +214,7 @@ class Router:
         """Finish the batch that is being written and commit it; then fence."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS), self._settling:
+                self._committed = {}  # a commit that came late may have taken some back
                 await self._commit_progress()
         except (TimeoutError, KafkaProblem) as problem:
             self._tell("drain_incomplete", str(problem) or "time-out")
@@ -348,7 +350,7 @@ class Router:
 
     # -- committing -----------------------------------------------------------------------------
     async def _commit_progress(self) -> None:
-        """Commit what is settled; with nothing new one offset again, which renews the lease.
+        """Commit what is settled; with nothing new all again, which renews the lease.
 
         Raises ``Stale``, ``Unavailable``.
         """
@@ -364,7 +366,7 @@ class Router:
 
     async def _commit_due(self) -> None:
         due = {tp: at for tp, at in self._next.items() if self._committed.get(tp) != at}
-        offsets = due or dict(list(self._next.items())[:1])
+        offsets = due or dict(self._next)
         epoch = self._epoch
         if offsets:
             await self._lease.commit({tp: Committed(at) for tp, at in offsets.items()})
@@ -386,6 +388,7 @@ class Router:
     async def _give_back(self, problem: KafkaProblem) -> None:
         """What was polled is not settled: read it again from where this member stands."""
         self._tell("router_paused", str(problem))
+        self.due.reread()
         for partition in self._consumer.assignment():
             if partition in self._next:
                 self._consumer.seek(partition, self._next[partition])

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from forwarder.budgets import BudgetBook
 from forwarder.credentials import Credential
@@ -20,6 +19,7 @@ from forwarder.kafka.port import (
     Consumer,
     KafkaProblem,
     Rebalance,
+    Refused,
     Stale,
     TopicPartition,
 )
@@ -29,8 +29,8 @@ from forwarder.lease import Lease
 from forwarder.opening import Opener, Place, SenderSettings
 from forwarder.ops.logs import Action, Log
 from forwarder.outbox import Outbox, Report
-from forwarder.polling import PAUSE_AFTER_TROUBLE, Behind, behind, poll
-from forwarder.tasks import end
+from forwarder.polling import JOIN_SECONDS, PAUSE_AFTER_TROUBLE, Behind, behind, poll
+from forwarder.tasks import done_before, end
 from forwarder.writer import Writer
 
 POLL_RECORDS = 4000
@@ -39,13 +39,6 @@ COMMIT_SECONDS = 1.0
 TICK_SECONDS = 10.0
 DRAIN_SECONDS = 4.5
 COMMIT_LIMIT = 1.5
-
-
-class SenderReport(Report, Protocol):
-    """Told what happens, for metrics, logs and the status page."""
-
-    def requested(self, account: str, seconds: float, deliveries: int) -> None: ...
-    def rebalanced(self, role: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ class Surroundings:
     make_book: Callable[[], BudgetBook]
     credential: Callable[[str], Credential]
     log: Log
-    report: SenderReport
+    report: Report
     now: Callable[[], float]
     clock: Callable[[], float]
 
@@ -105,7 +98,11 @@ class Sender:
             around.log,
             around.now,
         )
+        self.destination = settings.destination
+        self.role = f"sender of {self.destination}"
         self._opening: asyncio.Task[None] | None = None
+        self._opening_at = around.clock()
+        """When the last lane was opened, or could not be for a reason that no restart mends."""
         self._stopping = asyncio.Event()
         self.view = SenderView(progress_at=around.clock())
 
@@ -115,7 +112,8 @@ class Sender:
         tasks: list[asyncio.Task[object]] = []
         draining: list[asyncio.Task[object]] = []
         try:
-            await self._consumer.start()
+            if not await done_before(self._stopping, self._consumer.start(), JOIN_SECONDS):
+                return
             tasks = [
                 asyncio.create_task(self._read(), name="sender-read"),
                 asyncio.create_task(self._stopping.wait(), name="sender-stopping"),
@@ -147,10 +145,6 @@ class Sender:
                 driver.nudge()
 
     @property
-    def role(self) -> str:
-        return f"sender of {self.destination}"
-
-    @property
     def joined(self) -> bool:
         """Whether the first assignment came; true with nothing assigned."""
         return self.view.joined
@@ -162,17 +156,17 @@ class Sender:
 
     @property
     def progress_at(self) -> float:
-        polled = self.view.progress_at
-        return min(polled, self._lease.renewed_at) if self._drivers else polled
+        times = [self.view.progress_at]
+        if self._drivers:
+            times.append(self._lease.renewed_at)
+        if self._opening is not None and not self._opening.done():
+            times.append(self._opening_at)
+        return min(times)
 
     async def behind(self) -> Mapping[TopicPartition, Behind]:
         """Records not yet finished, by queue. Raises ``KafkaProblem``."""
         mine = self._starts | {tp: place.offset for tp, place in self._committed.items()}
         return await behind(self._consumer, mine)
-
-    @property
-    def destination(self) -> str:
-        return self._settings.destination
 
     def views(self) -> dict[str, LaneView]:
         """The lanes that are here, by account."""
@@ -193,6 +187,7 @@ class Sender:
         self._committed.clear()
         self._starts.clear()
         self._intake.hold(partitions)
+        self._opening_at = self._around.clock()
         self._opening = asyncio.create_task(self._open(sorted(partitions)), name="sender-open")
         self._around.report.rebalanced("sender")
         self._log.info(
@@ -208,6 +203,7 @@ class Sender:
         await asyncio.gather(*(d.end(self._settings.request_timeout + 1) for d in drivers))
         try:
             await self._in_time(DRAIN_SECONDS, self._drained(drivers))
+            self._committed.clear()  # a commit that came late may have taken some back
             await self._in_time(COMMIT_LIMIT, self._commit(drivers))
         finally:
             self._fence()
@@ -273,7 +269,10 @@ class Sender:
                 while some:
                     await self._open_one(some[0], places[some[0]])
                     some.pop(0)
+                    self._opening_at = self._around.clock()
             except KafkaProblem as problem:
+                if isinstance(problem, Refused):
+                    self._opening_at = self._around.clock()
                 self._log.warning(
                     "kafka_unreachable", destination=self.destination, error=str(problem)
                 )
@@ -361,7 +360,7 @@ class Sender:
                     driver.nudge()
 
     async def _commit(self, drivers: Sequence[Driver]) -> None:
-        """Commit what changed; with nothing new one offset again when the lease is ageing.
+        """Commit what changed; with nothing new all again when the lease is ageing.
 
         A lane's start is committed too: a queue that is idle for long must not lose its place.
         Raises ``Stale``, ``Unavailable``.
@@ -374,7 +373,7 @@ class Sender:
             if self._committed.get(driver.partition) != place:
                 due[driver.partition] = place
         if not due and self._lease.ageing:
-            due = dict(list(self._committed.items())[:1])
+            due = dict(self._committed)
         if due:
             assignment = self._lease.assignment
             await self._lease.commit(due)

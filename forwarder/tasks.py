@@ -23,6 +23,22 @@ async def end(tasks: Sequence[asyncio.Task[object]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def done_before(
+    stop: asyncio.Event, work: Coroutine[None, None, None], patience: float
+) -> bool:
+    """Await ``work``, from ``stop`` on for at most so many seconds more; whether it was done."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working}, timeout=patience)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        await end([working, stopping])
+
+
 def raise_first(*results: object) -> None:
     """Raise the first error among what tasks returned; being cancelled is none."""
     for result in results:

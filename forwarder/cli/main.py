@@ -1,7 +1,7 @@
 """The program ``forwarder``: its commands, and how every way to fail is told.
 
 Exit codes: 0 done; 1 failed at run time; 2 wrong usage or settings; 3 done, but something was
-found; 130 interrupted.
+found; 130 interrupted; 143 terminated before it could stop in order.
 """
 
 from __future__ import annotations

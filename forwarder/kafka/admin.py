@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
 from forwarder.kafka import inside
-from forwarder.kafka.connection import Connection, client_options, milliseconds
+from forwarder.kafka.connection import Connection, answer_within, client_options
 from forwarder.kafka.errors import limited, translated
 from forwarder.kafka.lifecycle import started
 from forwarder.kafka.port import (
@@ -56,7 +56,7 @@ class AiokafkaAdmin:
         self._connection = connection
         self._inner = AIOKafkaAdminClient(
             **client_options(connection, client_id),
-            request_timeout_ms=milliseconds(connection.request_timeout),
+            request_timeout_ms=answer_within(connection),
         )
 
     async def start(self) -> None:

@@ -84,6 +84,13 @@ def client_options(connection: Connection, client_id: str) -> dict[str, Any]:
     }
 
 
+def answer_within(connection: Connection) -> int:
+    """Milliseconds that aiokafka waits for an answer: less than whoever asks. Only when it gives up
+    by itself does it close the connection, and the next question goes out on a new one.
+    """
+    return milliseconds(connection.request_timeout * 0.7)
+
+
 def pace(connection: Connection, partitions: int) -> tuple[float, int]:
     """Seconds and bytes that a fetch waits for.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
@@ -21,12 +22,14 @@ from aiokafka.errors import (
     KafkaError,
     NodeNotReadyError,
     ProducerClosed,
+    RequestTimedOutError,
 )
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 from forwarder.kafka.header_names import Answer
 
-JOIN_SECONDS: Final = 40.0
+LONG_SECONDS: Final = 40.0
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:
@@ -167,21 +170,35 @@ def _broken_if_closed(write: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _patient(send: Callable[..., Any]) -> Callable[..., Any]:
-    """A join is answered when the slowest member has given back what it had. Only that may take
-    long: all else that a silent coordinator is asked for must end soon, so that another is found.
+    """A join is answered when the slowest member has given back what it had, and a fetch when many
+    MiB came over a slow line. Only these may take long: all else that a silent broker is asked for
+    must end soon, so that another is found.
     """
 
     @functools.wraps(send)
     def sent(connection: AIOKafkaConnection, request: Any, expect_response: bool = True) -> Any:
         usual = connection._request_timeout
-        if isinstance(request, JoinGroupRequest | SyncGroupRequest):
-            connection._request_timeout = max(JOIN_SECONDS, usual)
+        if isinstance(request, JoinGroupRequest | SyncGroupRequest | FetchRequest):
+            connection._request_timeout = max(LONG_SECONDS, usual)
         try:
-            return send(connection, request, expect_response)
+            answer = send(connection, request, expect_response)
         finally:
             connection._request_timeout = usual
+        return _answered(connection, answer)
 
     return sent
+
+
+async def _answered(connection: AIOKafkaConnection, answer: Any) -> Any:
+    """The answer. Where none comes the connection is of no use: aiokafka keeps it after a question
+    of its own, for metadata, and asks there again and again.
+    """
+    try:
+        return await answer
+    except TimeoutError:
+        close = functools.partial(connection.close, reason=CloseReason.CONNECTION_TIMEOUT)
+        asyncio.get_running_loop().call_soon(close)
+        raise
 
 
 AIOKafkaConnection.send = _broken_if_closed(_patient(AIOKafkaConnection.send))
@@ -302,18 +319,22 @@ def share_out(client: Any, seconds: float) -> None:
 
 
 def _by_any(send: Callable[..., Any]) -> Callable[..., Any]:
-    """What any broker can answer goes to another one where one is gone: aiokafka's admin asks one
-    at random, once.
+    """What any broker can answer goes to another one where one is gone or hangs: aiokafka's admin
+    asks one at random, once. Each has an equal part of the time.
     """
 
     @functools.wraps(send)
     async def sent(admin: AIOKafkaAdminClient, request: Any, node_id: int | None = None) -> Any:
-        for _ in admin._client.cluster.brokers():
-            try:
-                return await send(admin, request, node_id)
-            except NodeNotReadyError:
-                await asyncio.sleep(0.1)
-        return await send(admin, request, node_id)
+        nodes = [broker.nodeId for broker in admin._client.cluster.brokers()]
+        if node_id is not None or not nodes:
+            return await send(admin, request, node_id)
+        share = admin._client._request_timeout_ms / 1000 / len(nodes)
+        first, *others = random.sample(nodes, len(nodes))
+        for another in others:
+            with contextlib.suppress(NodeNotReadyError, RequestTimedOutError, TimeoutError):
+                async with asyncio.timeout(share):
+                    return await send(admin, request, another)
+        return await send(admin, request, first)
 
     return sent
 

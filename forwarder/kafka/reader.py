@@ -10,7 +10,7 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata
 
 from forwarder.kafka import inside
-from forwarder.kafka.connection import Connection, client_options, milliseconds, pace
+from forwarder.kafka.connection import Connection, answer_within, client_options, milliseconds, pace
 from forwarder.kafka.errors import limited, translated
 from forwarder.kafka.lifecycle import require_topics, started, stopped
 from forwarder.kafka.port import Committed, Record, Refused, Stale, TopicPartition
@@ -124,7 +124,7 @@ def make_consumer(
         heartbeat_interval_ms=milliseconds(connection.session_timeout / 5),
         rebalance_timeout_ms=milliseconds(connection.rebalance_timeout),
         max_poll_interval_ms=300_000,
-        request_timeout_ms=milliseconds(connection.request_timeout),
+        request_timeout_ms=answer_within(connection),
         fetch_max_wait_ms=milliseconds(wait),
         fetch_min_bytes=least,
         fetch_max_bytes=connection.fetch_bytes,

@@ -93,3 +93,12 @@ def test_it_is_overdue_from_its_time_until_it_is_routed() -> None:
     assert due.overdue(NOW + 70) == {AT.topic: 10.0}
     due.clear()
     assert due.overdue(NOW + 99) == {AT.topic: 0.0}
+
+
+def test_what_was_due_before_a_pause_is_read_again_when_its_write_failed() -> None:
+    position = Position()
+    due = Due(cast("Consumer", position), {AT.topic: DELAY})
+    assert len(due.of(AT, stamped(NOW - 100, NOW), NOW)) == 1
+    assert AT in position.paused
+    due.reread()
+    assert AT not in position.paused

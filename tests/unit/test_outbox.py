@@ -71,6 +71,9 @@ class Told:
         self.outcomes: Counter[str] = Counter()
         self.retried = 0
 
+    def rebalanced(self, role: str) -> None: ...
+    def requested(self, account: str, seconds: float, deliveries: int) -> None: ...
+
     def tallied(self, account: str, tally: Tally, now: float) -> None:
         for (outcome, _), count in tally.outcomes.items():
             self.outcomes[outcome] += count

@@ -8,10 +8,12 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from forwarder.http.memory import MemoryClient
 from forwarder.http.port import HttpAnswer, HttpRequest
 from forwarder.intake import Memory
-from forwarder.kafka.port import Committed, TopicPartition
+from forwarder.kafka.port import Committed, KafkaProblem, Refused, TopicPartition, Unavailable
 from forwarder.lane.lane import Lane
 from forwarder.opening import Place, SenderSettings
 from forwarder.ops.logs import Log
@@ -59,7 +61,9 @@ class Opener:
     def close(self) -> None: ...
 
 
-def sender(broker: Broker, requests: list[float], clock: Callable[[], float]) -> Sender:
+def sender(
+    broker: Broker, requests: list[float], clock: Callable[[], float], opener: Opener | None = None
+) -> Sender:
     async def vendor(_: HttpRequest) -> HttpAnswer:
         requests.append(clock())
         return fakes.DELIVERED
@@ -89,7 +93,9 @@ def sender(broker: Broker, requests: list[float], clock: Callable[[], float]) ->
         start_from=None,
         ends={},
     )
-    return Sender(lambda _: cast("Any", broker), lambda _: cast("Any", Opener()), settings, around)
+    return Sender(
+        lambda _: cast("Any", broker), lambda _: cast("Any", opener or Opener()), settings, around
+    )
 
 
 async def _settled(*_: object) -> None: ...
@@ -115,6 +121,41 @@ def test_lanes_go_on_as_soon_as_a_slow_commit_has_renewed_the_lease() -> None:
         broker.delay = 0.0
         await asyncio.sleep(2.5)
         assert requests
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    run_virtually(scenario())
+
+
+class Unanswered(Opener):
+    """Nobody says where lanes start, as ``problem`` has it."""
+
+    def __init__(self, problem: KafkaProblem) -> None:
+        super().__init__()
+        self._problem = problem
+
+    async def places(self, queues: Sequence[TopicPartition]) -> Mapping[TopicPartition, Place]:
+        raise self._problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "restarts"), [(Unavailable("no answer"), True), (Refused("no right"), False)]
+)
+def test_lanes_that_cannot_be_opened_are_no_progress_unless_only_an_operator_can_help(
+    problem: KafkaProblem, restarts: bool
+) -> None:
+    async def scenario() -> None:
+        clock = asyncio.get_running_loop().time
+        broker = Broker()
+        one = sender(broker, [], clock, Unanswered(problem))
+        running = asyncio.create_task(one.run())
+        await asyncio.sleep(10)
+        await one.assigned([QUEUE])
+        for _ in range(200):
+            await asyncio.sleep(1)
+            await broker.polled.put({})
+        assert (clock() - one.progress_at > 190) == restarts
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

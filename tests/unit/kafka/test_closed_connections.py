@@ -64,6 +64,28 @@ def test_a_write_to_a_closed_connection_is_a_broken_connection(name: str) -> Non
     uvloop.run(scenario())
 
 
+async def test_a_connection_that_does_not_answer_is_hung_up() -> None:
+    """Else aiokafka asks for metadata there again and again, though the broker answers others."""
+
+    async def listen(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while await source.read(1024):
+            pass
+        sink.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    connection: Any = AIOKafkaConnection(host, port, request_timeout_ms=50)
+    connection._versions = METADATA
+    connection._reader, connection._writer = await asyncio.open_connection(host, port)
+    connection._read_task = asyncio.create_task(asyncio.sleep(60))
+    with pytest.raises(TimeoutError):
+        await connection.send(MetadataRequest([]))
+    await asyncio.sleep(0)
+    assert not connection.connected()
+    server.close()
+    await asyncio.sleep(0.05)  # the other side hears of it
+
+
 async def test_a_consumer_whose_tasks_ended_badly_can_be_closed() -> None:
     """What ended them is not raised instead: it would hide why the process stops."""
 

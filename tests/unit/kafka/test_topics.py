@@ -49,6 +49,9 @@ def test_every_topic_is_planned_once() -> None:
         "conversions.retry.1m",
     ]
     with_settlements = topics.plan("c", AGES, events_topic="c", settlements_topic="settled")
+    for spec in with_settlements:
+        if spec.name in ("c.dlq", "c.replays", "settled"):  # they bear no time but the brokers'
+            assert spec.config["message.timestamp.type"] == "LogAppendTime", spec.name
     assert [spec.name for spec in with_settlements if spec.name == "settled"] == ["settled"]
 
 

@@ -167,7 +167,7 @@ def _suffices(setting: str, wanted: str, found: str) -> bool:
             unlimited = "-1"
             return found == unlimited or (wanted != unlimited and int(found) >= int(wanted))
         case "message.timestamp.type":
-            # A queue keeps the times of events; a retry topic works with either.
+            # A queue keeps the times of events; all others of ours work with either.
             return wanted in (found, "LogAppendTime")
         case _:
             return found == wanted

@@ -210,6 +210,8 @@ class World:
     # -- replicas -------------------------------------------------------------------------------
     def _start(self, like: Replica | None) -> None:
         """``like``: of the same roles as that one."""
+        if self._ending:
+            return  # nobody would stop it
         number = len(self._replicas)
         skew = self._random.uniform(-1, 1) * self._plan.skew
         replica = Replica(

@@ -39,8 +39,7 @@ from forwarder.http.client import AiohttpClient
 from forwarder.http.port import HttpClient, HttpFailure
 from forwarder.problems import Problem, Problems, did_you_mean
 from forwarder.routing import EVERY_ADVERTISER
-from forwarder.settings import Settings
-from forwarder.settings.derived import consent_policy
+from forwarder.settings import Settings, consent_policy
 
 _TEST_CODE: Final = "test_event_code"
 _DELIVERED: Final = frozenset({"delivered", "duplicate"})

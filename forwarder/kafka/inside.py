@@ -30,6 +30,7 @@ from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 from forwarder.kafka.header_names import Answer
 
 LONG_SECONDS: Final = 40.0
+"""For the answers that may take long: see ``_patient``."""
 
 
 def client(consumer: AIOKafkaConsumer) -> Any:

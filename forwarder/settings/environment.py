@@ -82,16 +82,17 @@ _WAYS_TO_A_SECRET: Final = tuple(SecretSource.model_fields)
 
 
 def _set(document: Document, at: At, value: Value, place: str) -> None:
+    secret = at[-1] in _WAYS_TO_A_SECRET
+    *above, key = at[:-1] if secret else at
     block = document.tree
-    for depth, part in enumerate(at[:-1], start=2):
+    for part in above:
         below = block.get(str(part))
-        whole_secret = depth == len(at) and at[-1] in _WAYS_TO_A_SECRET
-        if below is None or whole_secret:
+        if below is None:
             below = block[str(part)] = {}
         if not isinstance(below, dict):
             return  # the file's own mistake there is told instead
         block = below
-    block[str(at[-1])] = value
+    block[str(key)] = {str(at[-1]): value} if secret else value
     document.places[at] = place
 
 

@@ -220,6 +220,21 @@ def test_a_secret_of_kafka_may_be_a_file_named_in_the_environment(tmp_path: Path
     assert settings.kafka.sasl_password.file == tmp_path / "secrets/kafka"
 
 
+@pytest.mark.parametrize("secret", ["literal", "{file: other}", "{env: OTHER}"])
+def test_it_takes_the_place_of_whatever_the_file_says_of_the_secret(
+    tmp_path: Path, secret: str
+) -> None:
+    settings = from_environment(
+        tmp_path,
+        "kafka: {security_protocol: SASL_SSL, sasl_mechanism: PLAIN, sasl_username: me, "
+        f"sasl_password: {secret}}}",
+        FORWARDER_KAFKA__SASL_PASSWORD__FILE="secrets/kafka",
+    )
+    assert settings.kafka.sasl_password is not None
+    assert settings.kafka.sasl_password.file == tmp_path / "secrets/kafka"
+    assert settings.kafka.sasl_password.env is None
+
+
 def test_what_kubernetes_injects_is_ignored(tmp_path: Path) -> None:
     from_environment(
         tmp_path,
